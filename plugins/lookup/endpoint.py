@@ -1,0 +1,139 @@
+# Copyright (c) claude_code.observability contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: endpoint
+author:
+  - claude_code.observability contributors (!UNKNOWN)
+short_description: Where a component of the stack is reached from the current host
+description:
+  - The one rule by which roles, playbooks and client settings find a component.
+  - O(ignore:<component>_external_url), when set, is the answer.
+  - A component on the current host is reached by container name (runtime V(docker)) or on its own listen address
+    (runtime V(systemd)).
+  - Any other component is reached at the C(stack_address) of its hosts, else C(ansible_host), else the inventory name.
+  - Without an inventory group of the component's name, the component is taken to be on the current host when
+    O(assume_local=true), else there is none.
+options:
+  _terms:
+    description: Component roles, such as V(prometheus).
+    type: list
+    elements: str
+    required: true
+  port:
+    description: The variable that holds the port. Its value comes from the other host, else from the role's defaults.
+    type: str
+    default: <component>_port
+  viewpoint:
+    description:
+      - V(component) is what a component of the stack dials.
+      - V(host) is what a program on the host dials, which is never a container name.
+    type: str
+    choices: [component, host]
+    default: component
+  scheme:
+    description: The scheme of the URL. Empty gives C(host:port).
+    type: str
+    default: http
+  all_hosts:
+    description: One answer for every host of the group, instead of the first.
+    type: bool
+    default: false
+  assume_local:
+    description: Whether a component without an inventory group is on the current host.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Where this host finds Prometheus
+  ansible.builtin.debug:
+    msg: "{{ lookup('claude_code.observability.endpoint', 'prometheus', viewpoint='host') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: The URLs, or C(host:port) with an empty scheme. Empty when there is no such component.
+  type: list
+  elements: str
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.plugins.lookup import LookupBase
+
+ROLES = Path(__file__).resolve().parents[2] / "roles"
+WILDCARDS = ("0.0.0.0", "::")
+
+
+def role_default(component: str, variable: str) -> Any:
+    """The value that the role of `component` gives `variable` when nobody sets it."""
+    return yaml.safe_load((ROLES / component / "defaults" / "main.yml").read_text(encoding="utf-8")).get(variable)
+
+
+def container_name(component: str) -> str:
+    return component.replace("_", "-")
+
+
+def literal_address(address: str) -> str:
+    """An IPv6 address in brackets, anything else unchanged."""
+    return f"[{address}]" if ":" in address else address
+
+
+def local_address(component: str, viewpoint: str, variables: Mapping[str, Any]) -> str:
+    stack_runtime = variables.get("stack_runtime", "docker")
+    if viewpoint == "component" and variables.get(f"{component}_runtime", stack_runtime) == "docker":
+        return container_name(component)
+    listen = variables.get(f"{component}_listen_address", variables.get("stack_listen_address", "127.0.0.1"))
+    return "127.0.0.1" if listen in WILDCARDS else listen
+
+
+def remote_address(host: str, hostvars: Mapping[str, Any]) -> str:
+    facts = hostvars.get(host, {})
+    return str(facts.get("stack_address") or facts.get("ansible_host") or host)
+
+
+class LookupModule(LookupBase):
+    def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[str]:
+        self.set_options(var_options=variables, direct=kwargs)
+        return [answer for term in terms for answer in self.of_component(term, variables)]
+
+    def of_component(self, component: str, variables: Mapping[str, Any]) -> list[str]:
+        external = self.value(variables, f"{component}_external_url")
+        scheme = self.get_option("scheme")
+        if external:
+            return [external if scheme else re.sub(r"^[a-z]+://|/.*$", "", external)]
+        here = variables["inventory_hostname"]
+        hosts = list(variables["groups"].get(component, [])) or ([here] if self.get_option("assume_local") else [])
+        if not self.get_option("all_hosts"):
+            hosts = [here] if here in hosts else hosts[:1]
+        return [self.at_host(component, host, host == here, variables) for host in hosts]
+
+    def at_host(self, component: str, host: str, local: bool, variables: Mapping[str, Any]) -> str:
+        port_variable = self.get_option("port").replace("<component>", component)
+        hostvars = variables["hostvars"]
+        owner = variables if local else hostvars.get(host, {})
+        port = self.value(owner, port_variable) or role_default(component, port_variable)
+        if local:
+            address = local_address(component, self.get_option("viewpoint"), self.templated(component, variables))
+        else:
+            address = remote_address(host, hostvars)
+        scheme = self.get_option("scheme")
+        return f"{scheme}://{literal_address(address)}:{port}" if scheme else f"{literal_address(address)}:{port}"
+
+    def templated(self, component: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+        names = ("stack_runtime", "stack_listen_address", f"{component}_runtime", f"{component}_listen_address")
+        values = {name: self.value(variables, name) for name in names}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def value(self, variables: Mapping[str, Any], name: str) -> Any:
+        if name not in variables:
+            return None
+        return self._templar.template(variables[name])
