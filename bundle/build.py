@@ -1,0 +1,330 @@
+#!/usr/bin/env python3
+# Copyright (c) claude_code.observability contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Builds the collector, Prometheus and Loki from their Go modules into a mirror the roles install from."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import golang
+import pack
+from golang import BuildError, Report
+from programs import PROGRAMS, Program
+
+BUNDLE = Path(__file__).resolve().parent
+ROOT = BUNDLE.parent
+ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+KEPT_RESULTS = 2
+
+
+def cache_directory() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "claude_code.observability" / "bundle"
+
+
+# --- versions -----------------------------------------------------------------------------------
+
+
+def stated_version(program: Program, root: Path = ROOT) -> str:
+    """The version in the role's defaults, the one place that states it."""
+    path = root / program.defaults
+    pattern = rf"^{program.version_variable}:\s*[\"']?(\d+\.\d+\.\d+)[\"']?\s*(?:#.*)?$"
+    found = re.search(pattern, path.read_text(encoding="utf-8"), re.MULTILINE) if path.is_file() else None
+    if not found:
+        raise BuildError(f'{program.defaults}: no line like {program.version_variable}: "1.2.3"')
+    return found.group(1)
+
+
+def module_version(program: Program, version: str) -> str:
+    """The version of the Go module: Prometheus 3.13.5 is v0.313.5, the others have one number."""
+    if program.name != "prometheus":
+        return f"v{version}"
+    major, minor, patch = version.split(".")
+    return f"v0.{major}{int(minor):02d}.{patch}"
+
+
+def check_go_mod(program: Program, version: str, text: str) -> None:
+    """The committed go.mod must build the version that the role's defaults state."""
+    wanted = module_version(program, version)
+    found = re.search(rf"^(?:require)?\s*{re.escape(program.module)} (v\S+)", text, re.MULTILINE)
+    built = found.group(1) if found else "no version"
+    if built != wanted:
+        packages = " ".join(f"{package}@{wanted}" for package in program.packages.values())
+        raise BuildError(
+            f"bundle/{program.name}/go.mod builds {program.module} {built}, but {program.version_variable} in "
+            f"{program.defaults} is {version}, which is {wanted}.\n"
+            f"Copy the replace and exclude lines of {wanted}'s own go.mod, then: "
+            f"cd bundle/{program.name} && go get -tool {packages}"
+        )
+
+
+# --- the cache ----------------------------------------------------------------------------------
+
+
+def digest_of(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def only_run(cache: Path, report: Report) -> Iterator[None]:
+    """One run at a time; what a killed one left is removed."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report("another build is running: waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in cache.glob(".new-*"):
+            shutil.rmtree(left)
+        yield
+
+
+def cached(cache: Path, name: str, key: str, produce: Callable[[Path], None]) -> Path:
+    """The directory with this key, produced whole or not at all; older keys of the name go."""
+    final = cache / f"{name}-{key}"
+    if final.is_dir():
+        return final
+    staging = Path(tempfile.mkdtemp(prefix=".new-", dir=cache))
+    try:
+        produce(staging)
+        staging.chmod(0o755)
+        staging.rename(final)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    results = sorted(cache.glob(f"{name}-{'[0-9a-f]' * 16}"), key=lambda path: path.stat().st_mtime)
+    for old in results[:-KEPT_RESULTS]:
+        if old != final:
+            shutil.rmtree(old)
+    return final
+
+
+def publish(source: Path, target: Path) -> None:
+    """Puts a result into the mirror by one rename, unless it is there."""
+    wanted = source.stat()
+    if target.is_file():
+        there = target.stat()
+        if (there.st_size, there.st_mtime_ns) == (wanted.st_size, wanted.st_mtime_ns):
+            return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    new = target.with_name(f".{target.name}.new")
+    new.unlink(missing_ok=True)
+    try:
+        os.link(source, new)
+    except OSError:
+        shutil.copy2(source, new)
+    new.replace(target)
+
+
+def publish_text(text: str, target: Path) -> None:
+    if target.is_file() and target.read_text(encoding="utf-8") == text:
+        return
+    new = target.with_name(f".{target.name}.new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(target)
+
+
+# --- one program --------------------------------------------------------------------------------
+
+
+class Build:
+    """One program at its stated version for one architecture."""
+
+    def __init__(self, program: Program, arch: str, cache: Path, mirror: Path, report: Report) -> None:
+        self.program = program
+        self.arch = arch
+        self.cache = cache
+        self.mirror = mirror
+        self.report = report
+        self.version = stated_version(program)
+        self.label = f"{program.name} {self.version} {arch}"
+        self.sources = self.read_sources()
+        self.key = digest_of([self.sources, self.build_arguments(), sorted(program.extras.items()), arch])
+
+    def text(self, template: str) -> str:
+        return template.format(version=self.version, arch=self.arch)
+
+    def read_sources(self) -> dict[str, str]:
+        folder = BUNDLE / self.program.name
+        if not self.program.module:
+            template = (folder / "builder.yaml.in").read_text(encoding="utf-8")
+            return {"builder.yaml": template.replace("@VERSION@", self.version)}
+        sources = {name: (folder / name).read_text(encoding="utf-8") for name in ("go.mod", "go.sum")}
+        check_go_mod(self.program, self.version, sources["go.mod"])
+        return sources
+
+    def build_arguments(self) -> list[str]:
+        flags = "-s -w"
+        if self.program.version_symbol:
+            flags += f" -X {self.program.version_symbol}={self.version}"
+        return ["build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", flags]
+
+    def binaries(self) -> Path:
+        return cached(self.cache, f"{self.program.name}-{self.arch}-programs", self.key, self.compile)
+
+    def compile(self, result: Path) -> None:
+        go = golang.find_go(self.cache, self.report)
+        env = golang.environment(self.arch)
+        with tempfile.TemporaryDirectory(dir=self.cache, prefix=".new-") as temporary:
+            folder = Path(temporary)
+            for name, text in self.sources.items():
+                (folder / name).write_text(text, encoding="utf-8")
+            if not self.program.module:
+                self.generate(go, folder)
+            self.report(f"{self.label}: fetching modules")
+            packages = list(self.program.packages.values())
+            listed = golang.run([go, "list", "-deps", *packages], folder, env, self.label, self.report)
+            self.report(f"{self.label}: compiling {len(listed)} packages, unless Go's own cache has them")
+            for binary, package in self.program.packages.items():
+                argv = [go, *self.build_arguments(), "-o", str(result / binary), package]
+                golang.run(argv, folder, env, f"{self.label}: {binary}", self.report, len(listed))
+                self.check_version(result / binary)
+                self.report(f"{self.label}: built {binary}, {megabytes(result / binary)}")
+            if self.program.extras:
+                argv = [go, "list", "-m", "-f", "{{.Dir}}", self.program.module]
+                module = Path(golang.run(argv, folder, env, self.label, self.report)[-1])
+                for name, path in self.program.extras.items():
+                    shutil.copyfile(module / path, result / name)
+
+    def generate(self, go: str, folder: Path) -> None:
+        self.report(f"{self.label}: writing sources with the collector builder")
+        builder = f"go.opentelemetry.io/collector/cmd/builder@v{self.version}"
+        options = ["--config", "builder.yaml", "--skip-compilation", "--skip-strict-versioning"]
+        path = f"{Path(go).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        env = {**golang.environment(), "PATH": path}
+        golang.run([go, "run", builder, *options], folder, env, self.label, self.report)
+
+    def check_version(self, binary: Path) -> None:
+        """Where the program runs on this machine, it must tell the version it was built as."""
+        if (sys.platform, ARCHITECTURES.get(platform.machine())) != ("linux", self.arch):
+            return
+        done = subprocess.run([str(binary), "--version"], capture_output=True, text=True, check=False)
+        if not re.search(rf"\bv?{re.escape(self.version)}\b", done.stdout + done.stderr):
+            raise BuildError(f"{self.label}: `{binary.name} --version` says {(done.stdout + done.stderr).strip()!r}")
+
+    def packed(self, kind: str, inputs: list[str], produce: Callable[[Path], None]) -> Path:
+        recipes = [pack.sha256(BUNDLE / name) for name in ("pack.py", "programs.py")]
+        name, key = f"{self.program.name}-{self.arch}-{kind}", digest_of([self.key, recipes, inputs])
+        return cached(self.cache, name, key, produce)
+
+    def archive(self) -> None:
+        """Publishes the release archive, then its checksum."""
+        target = self.mirror / self.text(self.program.archive.path)
+
+        def produce(result: Path) -> None:
+            binaries = self.binaries()
+            members = self.program.archive.members.items()
+            self.report(f"{self.label}: packing {target.name}")
+            pack.write_archive(result / target.name, {self.text(name): binaries / path for name, path in members})
+            (result / "sha256").write_text(pack.sha256(result / target.name), encoding="utf-8")
+
+        result = self.packed("archive", [], produce)
+        digest = (result / "sha256").read_text(encoding="utf-8")
+        publish(result / target.name, target)
+        checksums = target.with_name(self.text(self.program.archive.checksums))
+        if not self.program.archive.bare:
+            existing = checksums.read_text(encoding="utf-8") if checksums.is_file() else ""
+            digest = pack.merge_checksums(existing, target.name, digest)
+        publish_text(digest, checksums)
+        self.report(f"{self.label}: {target.relative_to(self.mirror)}, {megabytes(target)}")
+
+    def image(self) -> None:
+        image = self.program.image
+        certificates = find_certificates()
+        name = f"{self.program.component.replace('_', '-')}-{self.version}-{self.arch}.tar"
+        target = self.mirror / "images" / name
+
+        def produce(result: Path) -> None:
+            binaries = self.binaries()
+            self.report(f"{self.label}: packing {name}")
+            files = {path: binaries / source for path, source in image.files.items()}
+            files["/etc/ssl/certs/ca-certificates.crt"] = certificates
+            pack.write_image(
+                result / name,
+                tag=self.text(image.tag),
+                arch=self.arch,
+                entrypoint=image.entrypoint,
+                arguments=image.arguments,
+                user=image.user,
+                ports=image.ports,
+                volumes=image.volumes,
+                owned=image.owned,
+                files=files,
+            )
+
+        result = self.packed("image", [pack.sha256(certificates)], produce)
+        publish(result / name, target)
+        self.report(f"{self.label}: {target.relative_to(self.mirror)}, {megabytes(target)}, {self.text(image.tag)}")
+
+
+def find_certificates() -> Path:
+    for name in (*CERTIFICATES, ssl.get_default_verify_paths().cafile):
+        if name and Path(name).is_file():
+            return Path(name)
+    raise BuildError(f"no CA certificates for the images at {', '.join(CERTIFICATES)}: install ca-certificates")
+
+
+def megabytes(path: Path) -> str:
+    return f"{path.stat().st_size / 1e6:.0f} MB"
+
+
+# --- command line -------------------------------------------------------------------------------
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="build.py", description=__doc__)
+    names = [program.name for program in PROGRAMS]
+    parser.add_argument(
+        "what",
+        nargs="?",
+        default="all",
+        choices=[*names, "images", "all"],
+        help="the release archive of one program, the images of all three, or everything (default)",
+    )
+    own = ARCHITECTURES.get(platform.machine().lower())
+    parser.add_argument("--arch", choices=["amd64", "arm64"], default=own, required=own is None)
+    mirror = cache_directory() / "mirror"
+    parser.add_argument("--output", type=Path, default=mirror, help="the mirror's directory (default: %(default)s)")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str]) -> None:
+    options = parse(argv)
+    report = Report()
+    cache, mirror = cache_directory(), options.output.resolve()
+    with only_run(cache, report):
+        builds = [Build(program, options.arch, cache, mirror, report) for program in PROGRAMS]
+        for build in builds:
+            if options.what in (build.program.name, "all"):
+                build.archive()
+            if options.what in ("images", "all"):
+                build.image()
+    report(f"mirror: {mirror}")
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        main(sys.argv[1:])
+    except BuildError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
