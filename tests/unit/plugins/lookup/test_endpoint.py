@@ -1,0 +1,74 @@
+# Copyright (c) claude_code.observability contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import lookup_loader
+from ansible.template import Templar, trust_as_template
+
+NAME = "claude_code.observability.endpoint"
+
+
+def ask(component: str, variables: dict[str, Any], here: str = "here", **options: Any) -> list[str]:
+    groups = variables.pop("groups", {})
+    hostvars = {"here": dict(variables), **variables.pop("hostvars", {})}
+    known = {**variables, "inventory_hostname": here, "groups": groups, "hostvars": hostvars}
+    lookup = lookup_loader.get(NAME, loader=DataLoader(), templar=Templar(DataLoader(), variables=known))
+    return lookup.run([component], variables=known, **options)
+
+
+ALONE = {"prometheus": ["here"], "otel_collector": ["here"]}
+ELSEWHERE = {"prometheus": ["there"], "otel_collector": ["here", "there"]}
+
+
+@pytest.mark.parametrize(
+    ("variables", "options", "answer"),
+    [
+        ({"groups": ALONE}, {}, ["http://prometheus:9090"]),
+        ({"groups": ALONE}, {"viewpoint": "host"}, ["http://127.0.0.1:9090"]),
+        ({"groups": ALONE, "stack_runtime": "systemd"}, {}, ["http://127.0.0.1:9090"]),
+        ({"groups": ALONE, "prometheus_runtime": "systemd"}, {}, ["http://127.0.0.1:9090"]),
+        (
+            {"groups": ALONE, "stack_runtime": "systemd", "stack_listen_address": "10.0.0.1"},
+            {},
+            ["http://10.0.0.1:9090"],
+        ),
+        (
+            {"groups": ALONE, "stack_runtime": "systemd", "stack_listen_address": "0.0.0.0"},
+            {},
+            ["http://127.0.0.1:9090"],
+        ),
+        ({"groups": ALONE, "stack_runtime": "systemd", "stack_listen_address": "::"}, {}, ["http://127.0.0.1:9090"]),
+        ({"groups": ALONE, "prometheus_port": 1234}, {}, ["http://prometheus:1234"]),
+        ({"groups": ALONE, "prometheus_port": trust_as_template("{{ 1000 + 9 }}")}, {}, ["http://prometheus:1009"]),
+        ({"groups": ELSEWHERE}, {}, ["http://there:9090"]),
+        ({"groups": ELSEWHERE, "hostvars": {"there": {"ansible_host": "10.1.1.1"}}}, {}, ["http://10.1.1.1:9090"]),
+        (
+            {"groups": ELSEWHERE, "hostvars": {"there": {"ansible_host": "10.1.1.1", "stack_address": "fd00::1"}}},
+            {},
+            ["http://[fd00::1]:9090"],
+        ),
+        ({"groups": ELSEWHERE, "hostvars": {"there": {"prometheus_port": 99}}}, {}, ["http://there:99"]),
+        ({"groups": {}}, {}, []),
+        ({"groups": {}}, {"assume_local": True}, ["http://prometheus:9090"]),
+        ({"groups": {}, "prometheus_external_url": "https://prom.example/x"}, {}, ["https://prom.example/x"]),
+        ({"groups": ALONE, "prometheus_external_url": "https://prom.example:9/x"}, {"scheme": ""}, ["prom.example:9"]),
+    ],
+)
+def test_the_one_rule(variables: dict[str, Any], options: dict[str, Any], answer: list[str]) -> None:
+    assert ask("prometheus", variables, **options) == answer
+
+
+def test_every_host_of_a_group_is_named_for_scraping() -> None:
+    answer = ask("otel_collector", {"groups": ELSEWHERE}, port="otel_collector_export_port", scheme="", all_hosts=True)
+    assert answer == ["otel-collector:8889", "there:8889"]
+
+
+def test_a_host_of_the_group_finds_itself_first() -> None:
+    groups = {"prometheus": ["there", "here"]}
+    assert ask("prometheus", {"groups": groups}, viewpoint="host") == ["http://127.0.0.1:9090"]
