@@ -207,3 +207,14 @@ def side_by_side(title: str, ledgers: Mapping[str, Ledger]) -> str:
         cells = " ".join(f"{shown(row, values[name]) if name in values else '':>12}" for name in ledgers)
         lines.append(f"{row:<{width}} {cells}" + ("" if agree(row, values.values()) else "   <-- differs"))
     return "\n".join(lines)
+
+
+def total(all_ledgers: Iterable[Mapping[str, Ledger]]) -> dict[str, Ledger]:
+    """The sums of all rows, ledger by ledger."""
+    totals: dict[str, Ledger] = {}
+    for ledgers in all_ledgers:
+        for name, ledger in ledgers.items():
+            sums = totals.setdefault(name, {})
+            for row, value in ledger.items():
+                sums[row] = sums.get(row, 0) + value
+    return totals
