@@ -1,0 +1,291 @@
+# Copyright (c) claude_code.observability contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The first dashboard: what Claude Code cost and did, and whether the numbers can be trusted."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders import dashboard, table
+from grafana_foundation_sdk.builders.common import TableSortByFieldState
+
+from dashboards import panels as p
+from dashboards import queries as q
+
+# What the metrics call a kind of token, and what the events call it.
+TOKEN_FIELDS = {
+    "input": "input_tokens",
+    "output": "output_tokens",
+    "cacheRead": "cache_read_tokens",
+    "cacheCreation": "cache_creation_tokens",
+}
+COST_ROW = "cost in USD"
+UID = "claude-code-overview"
+
+# An attribute that an event does not carry is empty.
+LINE = (
+    '{{printf "%-22s" .event_name}} {{.developer}} {{.model}}{{.tool_name}}'
+    "{{if .decision}} {{.decision}} by {{.source}}{{end}}"
+    '{{if eq .success "false"}} failed: {{.error_type}}{{end}}'
+    "{{if .cost_usd}} {{.cost_usd}} USD{{end}}"
+    "{{if .status_code}} status {{.status_code}}{{end}}"
+    "{{if .duration_ms}} {{.duration_ms}} ms{{end}}"
+)
+
+
+def build() -> dashboard.Dashboard:
+    result = p.base(
+        "Claude Code overview",
+        UID,
+        "Cost, tokens and work of Claude Code in the chosen range, as exact sums of what the clients sent.",
+    )
+    for row, panels in (
+        ("Totals", [*_totals(), *_work()]),
+        ("Over time", _over_time()),
+        ("Who, and can it be trusted", [_who(), _reconciliation()]),
+        ("API and events", _events()),
+    ):
+        result.with_row(dashboard.Row(row))
+        for panel in panels:
+            result.with_panel(panel)
+    return result
+
+
+def _totals() -> list[p.Panel]:
+    return [
+        p.number(
+            "Cost",
+            "What the client says its API requests cost, at list prices. An estimate of the bill, and for model names "
+            "of gateways and clouds only a guess by the client. The sum over the range is exact.",
+            p.metric(q.total(q.COST)),
+            "currencyUSD",
+            width=4,
+            color="green",
+        ),
+        p.number(
+            "Tokens",
+            "Tokens of all four kinds together, cache reads included.",
+            p.metric(q.total(q.TOKENS)),
+            "short",
+            width=4,
+            color="blue",
+        ),
+        p.number(
+            "Sessions",
+            "Starts of Claude Code: fresh, resumed and continued ones, each counted once. Not filtered by model.",
+            p.metric(q.total(q.SESSIONS, 'start_type!="agents_view"')),
+            "short",
+            width=4,
+            decimals=0,
+        ),
+        p.number(
+            "Active developers",
+            "Developers with at least one answered API request. All those without a developer name count as one.",
+            p.metric(f"count(sum by (developer) ({q.over(q.TOKENS, q.RANGE)}))"),
+            "short",
+            width=4,
+            decimals=0,
+        ),
+        p.number(
+            "Active time",
+            "cli: Claude at work. user: a person typing or reading in an interactive session. Not filtered by model.",
+            p.metric(q.total(q.ACTIVE_TIME, by="type"), legend="{{type}}"),
+            "dtdurations",
+            width=4,
+        ),
+        p.number(
+            "Read from cache",
+            "Share of the tokens sent to the model that came from the prompt cache, where they cost about a tenth.",
+            p.metric(q.share(q.TOKENS, 'type="cacheRead"', 'type!="output"')),
+            "percentunit",
+            width=4,
+            decimals=1,
+        ),
+    ]
+
+
+def _work() -> list[p.Panel]:
+    return [
+        p.number(
+            "Tokens by kind",
+            "input: sent anew. output: written by the model. cacheCreation: sent and kept. cacheRead: reused.",
+            p.metric(q.total(q.TOKENS, by="type"), legend="{{type}}"),
+            "short",
+            width=10,
+            color="blue",
+        ),
+        p.number(
+            "Lines of code",
+            "Lines added and removed by Claude's edits. Lines a person wrote are not in here.",
+            p.metric(q.total(q.LINES, by="type"), legend="{{type}}"),
+            "short",
+            width=5,
+        ),
+        p.number(
+            "Commits",
+            "Commits made by Claude. Not filtered by model.",
+            p.metric(q.total(q.COMMITS)),
+            "short",
+            width=3,
+            decimals=0,
+        ),
+        p.number(
+            "Pull requests",
+            "Pull requests opened by Claude. Not filtered by model.",
+            p.metric(q.total(q.PULL_REQUESTS)),
+            "short",
+            width=3,
+            decimals=0,
+        ),
+        p.number(
+            "Edits accepted",
+            "Share of Claude's file edits that were accepted, by a person or by a rule. Not filtered by model.",
+            p.metric(q.share(q.EDIT_DECISIONS, 'decision="accept"')),
+            "percentunit",
+            width=3,
+            decimals=0,
+        ),
+    ]
+
+
+def _over_time() -> list[p.Panel]:
+    note = "A bar starts at its time stamp. The bars add up to the total, but for the edges of the first and last one."
+    return [
+        p.bar_chart(
+            "Cost by model",
+            f"By the model that was asked for. {note}",
+            p.metric_bars(q.bars(q.COST, by="model"), legend="{{model}}"),
+            "currencyUSD",
+            width=12,
+        ),
+        p.bar_chart(
+            "Tokens by kind over time",
+            note,
+            p.metric_bars(q.bars(q.TOKENS, by="type"), legend="{{type}}"),
+            "short",
+            width=12,
+        ),
+    ]
+
+
+def _who() -> table.Panel:
+    by = "developer, team, model"
+    link = (
+        dashboard.DashboardLink("Only ${__value.text}")
+        .type(p.DashboardLinkType.LINK)
+        .url(
+            f"/d/{UID}?${{__url_time_range}}&${{metrics:queryparam}}&${{logs:queryparam}}&var-developer=${{__value.text}}"
+        )
+    )
+    return (
+        p.grid(
+            "Cost by developer, team and model",
+            "developer and team are what the client's settings claim, unless the collector authenticates its clients. "
+            "A developer's name shows only that developer.",
+            p.METRICS,
+            width=14,
+        )
+        .with_target(p.metric_table(q.total(q.COST, by=by), "A"))
+        .with_target(p.metric_table(q.total(q.TOKENS, by=by), "B"))
+        .with_transformation(p.transformation("merge"))
+        .with_transformation(
+            p.transformation(
+                "organize",
+                excludeByName={"Time": True},
+                indexByName={"developer": 0, "team": 1, "model": 2, "Value #A": 3, "Value #B": 4},
+                renameByName={
+                    "developer": "Developer",
+                    "team": "Team",
+                    "model": "Model",
+                    "Value #A": "Cost",
+                    "Value #B": "Tokens",
+                },
+            )
+        )
+        .override_by_name("Cost", [p.setting("unit", "currencyUSD")])
+        .override_by_name("Tokens", [p.setting("unit", "short")])
+        .override_by_name("Developer", [p.setting("links", [link.build()])])
+        .sort_by([TableSortByFieldState().display_name("Cost").desc(True)])
+    )
+
+
+def _reconciliation() -> table.Panel:
+    """Everything is sent twice, as metrics and as events, on separate paths into separate stores."""
+    kinds = q.total(q.TOKENS, by="type", filtered_by_model=False)
+    cost = _row(q.total(q.COST, filtered_by_model=False), COST_ROW)
+    fields = {**TOKEN_FIELDS, COST_ROW: "cost_usd"}
+    return (
+        p.grid(
+            "Metrics against events",
+            "The same requests counted twice, on separate paths. Equal where nobody worked at the edges of the range: "
+            "a metric carries the time of its export, up to a minute after the event. A lasting difference means that "
+            "one path lost or doubled data. Not filtered by model.",
+            p.MIXED,
+            width=10,
+        )
+        .with_target(p.metric_table(f"{kinds} or {cost}", "A"))
+        .with_target(p.event(" or ".join(_row(q.event_total(field), kind) for kind, field in fields.items()), "B"))
+        .with_transformation(p.transformation("joinByField", byField="type", mode="outer"))
+        .with_transformation(
+            p.transformation(
+                "calculateField",
+                mode="binary",
+                alias="Difference",
+                binary={"left": "Value #A", "operator": "-", "right": "Value #B"},
+            )
+        )
+        .with_transformation(
+            p.transformation(
+                "organize",
+                excludeByName={"Time": True, "Time 1": True, "Time 2": True},
+                renameByName={"type": "What", "Value #A": "Metrics", "Value #B": "Events"},
+            )
+        )
+        .unit("locale")
+    )
+
+
+def _row(vector: str, kind: str) -> str:
+    """The same function in PromQL and LogQL."""
+    return f'label_replace({vector}, "type", "{kind}", "", "")'
+
+
+def _events() -> list[p.Panel]:
+    return [
+        p.number(
+            "API requests",
+            "Answered requests to the model, counted from the events. Not filtered by model.",
+            p.event(q.event_count("api_request")),
+            "short",
+            width=4,
+            height=9,
+            decimals=0,
+        ),
+        p.number(
+            "API errors",
+            "Requests that failed for good, by HTTP status. Retries that helped are not in here.",
+            p.event(q.event_count("api_error", by="status_code"), legend="{{status_code}}"),
+            "short",
+            width=4,
+            height=9,
+            color="red",
+            decimals=0,
+        ),
+        p.bar_chart(
+            "API requests and errors",
+            "api_request: answered. api_error: given up. api_retries_exhausted: given up after the last retry. "
+            "Not filtered by model.",
+            p.event_bars(
+                q.event_count("api_request", "api_error", "api_retries_exhausted", by="event_name", window=q.BAR),
+                legend="{{event_name}}",
+            ),
+            "short",
+            width=16,
+        ),
+        p.log_lines(
+            "Recent events",
+            "The newest events. A click on one shows all its attributes. Prompts and answers are hidden unless the "
+            "client was told to send them.",
+            p.event_lines(f"{q.events('.+')} | line_format `{LINE}`"),
+            height=12,
+        ),
+    ]
