@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.e2e.sessions import SHAPES, Session, Shape, play
 from tests.tools import client
+from tests.tools.environment import setting
 from tests.tools.ledger import Ledger, Loki, Prometheus, differences, side_by_side, total
 from tests.tools.model_api import ModelApi
 
@@ -37,17 +37,10 @@ class Told:
     ledgers: dict[str, Ledger]
 
 
-def setting(name: str) -> str:
-    value = os.environ.get(name, "")
-    if not value:
-        raise pytest.UsageError(f"{name} is not set: start the end-to-end tests with tests/e2e/run")
-    return value
-
-
 @pytest.fixture(scope="session")
 def homes() -> dict[str, Path]:
     """The home folders that the role has written settings into, by protocol."""
-    return {"grpc": Path(setting("CCOBS_HOME")), "http/protobuf": Path(setting("CCOBS_HOME_HTTP"))}
+    return {"grpc": Path(setting("HOME")), "http/protobuf": Path(setting("HOME_HTTP"))}
 
 
 def answer_first_run_dialogs(home: Path, sessions: list[Session]) -> None:
@@ -69,7 +62,7 @@ def wanted(ledger: Ledger, expected: Ledger) -> Ledger:
 @pytest.fixture(scope="session")
 def told(homes: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> dict:
     """All sessions played, and the stores asked until they agree with the model API's ledger or the time is up."""
-    prometheus, loki = Prometheus(setting("CCOBS_PROMETHEUS")), Loki(setting("CCOBS_LOKI"))
+    prometheus, loki = Prometheus(setting("PROMETHEUS")), Loki(setting("LOKI"))
     program = client.install()
     api = ModelApi()
     sessions = {}

@@ -107,7 +107,7 @@ def main() -> int:
     if not (options.grpc or options.http):
         parser.error("give --grpc, --http or both")
     try:
-        sent = replay.replay_all(options.grpc, options.http, options.files or None, options.age)
+        sent = replay.replay_all(options.grpc, options.http, options.files or None, options.age, options.copies)
         print(replay.table(sent), "\n", flush=True)
         started = time.monotonic()
         checks = compare(sent, Prometheus(options.prometheus), Loki(options.loki), options.timeout)

@@ -146,18 +146,18 @@ def prepare(requests: list[Request], now: float, age: float, run: uuid.UUID) -> 
     return [moved(request, shift, session) for request in requests], list(sessions.values())
 
 
-def replay(path: Path, sender: Sender, age: float = AGE, now: float | None = None) -> Replayed:
-    """Send one recording. Raises otlp.Refused."""
+def replay(path: Path, sender: Sender, age: float = AGE, copies: int = 1) -> Replayed:
+    """Send one recording, each request `copies` times as after a lost answer. Raises otlp.Refused."""
     requests = sendable(load(path))
-    ready, sessions = prepare(requests, time.time() if now is None else now, age, uuid.uuid4())
-    attempts = sum(sender.send(request.signal, request.body) for request in ready)
+    ready, sessions = prepare(requests, time.time(), age, uuid.uuid4())
+    attempts = sum(sender.send(request.signal, request.body) for request in ready for _ in range(copies))
     times = [int(point["timeUnixNano"]) / 1e9 for request in ready for point in points(request.signal, request.body)]
     return Replayed(
         name=path.name,
         transport=sender.name,
         sessions=tuple(sessions),
-        requests=len(ready),
-        repeats=sum(not request.accepted for request in requests),
+        requests=len(ready) * copies,
+        repeats=sum(not request.accepted for request in requests) + len(ready) * (copies - 1),
         attempts=attempts,
         first=min(times),
         last=max(times),
@@ -165,7 +165,7 @@ def replay(path: Path, sender: Sender, age: float = AGE, now: float | None = Non
 
 
 def replay_all(
-    grpc: str | None, http: str | None, paths: Iterable[Path] | None = None, age: float = AGE
+    grpc: str | None, http: str | None, paths: Iterable[Path] | None = None, age: float = AGE, copies: int = 1
 ) -> list[Replayed]:
     """Send every recording over every transport given; http-json goes as JSON, as it was recorded."""
     senders: list[Sender] = [GrpcSender(grpc)] if grpc else []
@@ -175,7 +175,7 @@ def replay_all(
     for path in files() if paths is None else paths:
         for sender in senders:
             as_json = http is not None and sender.name != "grpc" and path.name == f"http-json{SUFFIX}"
-            done.append(replay(path, HttpSender(http, "json") if http and as_json else sender, age))
+            done.append(replay(path, HttpSender(http, "json") if http and as_json else sender, age, copies))
     return done
 
 
@@ -194,6 +194,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grpc", metavar="HOST:PORT", help="send over gRPC")
     parser.add_argument("--http", metavar="URL", help="send over HTTP to this base URL")
     parser.add_argument("--age", type=parse_age, default=AGE, help="age of the last point, e.g. 50h (default 30s)")
+    parser.add_argument("--copies", type=int, default=1, help="send each request so many times (default 1)")
     parser.add_argument("files", nargs="*", type=Path, help="recordings (default: all of the project)")
 
 
@@ -204,7 +205,7 @@ def main() -> int:
     if not (options.grpc or options.http):
         parser.error("give --grpc, --http or both")
     try:
-        print(table(replay_all(options.grpc, options.http, options.files or None, options.age)))
+        print(table(replay_all(options.grpc, options.http, options.files or None, options.age, options.copies)))
     except Refused as error:
         print(f"refused: {error}", file=sys.stderr)
         return 1

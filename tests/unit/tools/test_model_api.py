@@ -35,8 +35,8 @@ def post(api, key=KEY, model="claude-sonnet-4-5-20250929"):
 def test_an_answer_carries_its_usage_and_is_booked(api):
     account = api.script(KEY, Say("hello", Usage(input=3, output=5, cache_read=7, cache_5m=11, cache_1h=13)))
     events = post(api)
-    assert [event["type"] for event in events][0] == "message_start"
-    assert [event["type"] for event in events][-1] == "message_stop"
+    assert events[0]["type"] == "message_start"
+    assert events[-1]["type"] == "message_stop"
     assert events[0]["message"]["usage"]["cache_creation_input_tokens"] == 24
     delta = next(event for event in events if event["type"] == "message_delta")
     assert delta["usage"]["output_tokens"] == 5
