@@ -1,0 +1,245 @@
+# Copyright (c) claude_code.observability contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads and writes one user's settings.json, as that user.
+
+Locks and writes as the client does: a directory `settings.json.lock`, a re-read under it, a temporary file
+`settings.json.tmp.<pid>.<hex>` in the same directory, fsync, rename. A kill leaves the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ._settings_plan import Plan, Record, Wanted, dump_record, load_record, make_plan
+
+RECORD_NAME = ".claude_code.observability.json"
+BACKUPS = 3
+MAX_BYTES = 64 * 1024 * 1024
+LOCK_WAIT = 0.8
+LOCK_STALE = 60.0
+LOCK_POLL = 0.05
+_TRIES = 3
+
+
+class FileError(Exception):
+    """The file can't be read or written. The text names it and says what to do."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was, or in check mode would be, done."""
+
+    path: str
+    plan: Plan
+    changed: bool
+    backup_file: str = ""
+
+
+def update(directory: str, wanted: Wanted, backup: bool = False, check: bool = False) -> Outcome:
+    """Brings the settings in a client's configuration directory to what is wanted. Raises FileError and PlanError."""
+    path = os.path.join(directory, "settings.json")
+    try:
+        plan, record = _look(directory, path, wanted)
+        changed = plan.changed or (plan.record is None and record is not None)
+        if check or not changed:
+            return Outcome(path, plan, changed)
+        return _write(directory, path, wanted, backup)
+    except OSError as error:
+        raise FileError(f"{error.filename or path}: {error.strerror or error}") from error
+
+
+def _look(directory: str, path: str, wanted: Wanted) -> tuple[Plan, Record | None]:
+    record_path = os.path.join(directory, RECORD_NAME)
+    data = _read(record_path)
+    record = None if data is None else load_record(record_path, data)
+    return make_plan(path, _read(path), record, wanted), record
+
+
+def _write(directory: str, path: str, wanted: Wanted, backup: bool) -> Outcome:
+    made = _make_directory(directory)
+    target = os.path.realpath(path)
+    record_path = os.path.join(directory, RECORD_NAME)
+    backup_file = ""
+    with contextlib.ExitStack() as locks:
+        for place in dict.fromkeys((path, target)):
+            locks.enter_context(_lock(place))
+        for place in (target, record_path):
+            _sweep(place)
+        for _attempt in range(_TRIES):
+            seen = _status(target)
+            plan, old = _look(directory, path, wanted)
+            new = plan.record and replace(plan.record, created_directory=made or plan.record.created_directory)
+            if not plan.changed:
+                break
+            if new is not None:
+                _replace(record_path, dump_record(old.joined(new) if old else new), _status(record_path))
+            if backup and plan.before is not None and not plan.before_is_ours:
+                backup_file = _back_up(directory, plan.before)
+            if _replace(target, plan.after, seen):
+                break
+        else:
+            raise FileError(f"{path}: somebody else keeps writing it; run this again")
+        if new is None and old is not None:
+            _replace(record_path, None, _status(record_path))
+        elif new is not None and old is not None and plan.changed:
+            _replace(record_path, dump_record(new), _status(record_path))
+    if new is None and (made or (old is not None and old.created_directory)):
+        # Others may have put something there since: then it stays.
+        with contextlib.suppress(OSError):
+            os.rmdir(directory)
+    return Outcome(path, plan, plan.changed or (new is None and old is not None), backup_file)
+
+
+def _make_directory(directory: str) -> bool:
+    if os.path.isdir(directory):
+        return False
+    os.mkdir(directory, 0o700)
+    return True
+
+
+@contextlib.contextmanager
+def _lock(path: str) -> Iterator[None]:
+    """The client's lock. Like the client: a stale one goes, a fresh one is waited for, then left to its owner."""
+    lock = path + ".lock"
+    held = False
+    deadline = time.monotonic() + LOCK_WAIT
+    while not held:
+        try:
+            os.mkdir(lock, 0o700)
+            held = True
+        except FileExistsError:
+            if _age(lock) > LOCK_STALE:
+                with contextlib.suppress(OSError):
+                    os.rmdir(lock)
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(LOCK_POLL)
+    try:
+        yield
+    finally:
+        if held:
+            with contextlib.suppress(OSError):
+                os.rmdir(lock)
+
+
+def _sweep(path: str) -> None:
+    """Removes the temporary files of writers that were killed long ago."""
+    directory, name = os.path.split(path)
+    left = re.compile(re.escape(name) + r"\.tmp\.\d+\.[0-9a-f]+")
+    for entry in os.listdir(directory):
+        place = os.path.join(directory, entry)
+        if left.fullmatch(entry) and _age(place) > LOCK_STALE:
+            with contextlib.suppress(OSError):
+                os.unlink(place)
+
+
+def _age(path: str) -> float:
+    try:
+        return time.time() - os.lstat(path).st_mtime
+    except OSError:
+        return 0.0
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None
+
+
+def _unchanged(path: str, seen: os.stat_result | None) -> bool:
+    now = _status(path)
+    if now is None or seen is None:
+        return now is seen
+    return (now.st_ino, now.st_mtime_ns, now.st_size) == (seen.st_ino, seen.st_mtime_ns, seen.st_size)
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        # Without O_NONBLOCK a FIFO in a user's home would hold us for ever.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(handle, "rb") as stream:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise FileError(f"{path}: is not a regular file")
+        if status.st_size > MAX_BYTES:
+            raise FileError(f"{path}: is larger than {MAX_BYTES} bytes")
+        return stream.read()
+
+
+def _replace(path: str, data: bytes | None, seen: os.stat_result | None) -> bool:
+    """Puts new content (None: nothing) in place at one stroke. False if it is no longer the one that was seen."""
+    if data is None:
+        if not _unchanged(path, seen):
+            return False
+        os.unlink(path)
+        _sync_directory(path)
+        return True
+    temporary = f"{path}.tmp.{os.getpid()}.{secrets.token_hex(6)}"
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            if seen is not None:
+                _keep_owner_and_mode(path, handle, seen)
+            view = memoryview(data)
+            while view:
+                view = view[os.write(handle, view) :]
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        if not _unchanged(path, seen):
+            os.unlink(temporary)
+            return False
+        os.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    _sync_directory(path)
+    return True
+
+
+def _keep_owner_and_mode(path: str, handle: int, seen: os.stat_result) -> None:
+    own = os.fstat(handle)
+    if own.st_uid != seen.st_uid:
+        try:
+            os.fchown(handle, seen.st_uid, -1)
+        except PermissionError as error:
+            raise FileError(
+                f"{path}: belongs to uid {seen.st_uid}, not to uid {own.st_uid}; a new version could not. "
+                f"Give it to its user first: chown {own.st_uid} {path}"
+            ) from error
+    if own.st_gid != seen.st_gid:
+        # A group the user is not in can't be given; the client loses it as well.
+        with contextlib.suppress(PermissionError):
+            os.fchown(handle, -1, seen.st_gid)
+    os.fchmod(handle, stat.S_IMODE(seen.st_mode))
+
+
+def _sync_directory(path: str) -> None:
+    handle = os.open(os.path.dirname(path), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _back_up(directory: str, data: bytes) -> str:
+    """A copy of the file as it was, readable by its owner only. The newest few are kept."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    path = os.path.join(directory, f"settings.json.{stamp}.{time.time_ns() % 10**9:09d}.bak")
+    _replace(path, data, None)
+    ours = re.compile(r"settings\.json\.\d{8}T\d{6}Z\.\d{9}\.bak")
+    for name in sorted(filter(ours.fullmatch, os.listdir(directory)))[:-BACKUPS]:
+        os.unlink(os.path.join(directory, name))
+    return path

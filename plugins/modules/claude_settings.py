@@ -1,0 +1,312 @@
+#!/usr/bin/python
+# Copyright (c) claude_code.observability contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: claude_settings
+short_description: Sets environment variables in Claude Code's user settings
+description:
+  - Puts variables into the C(env) object of C(settings.json) in the Claude Code configuration directory of one or
+    several users of a host, all in one call.
+  - Only the characters that have to change are changed. Order, indentation, line ends, byte order mark, final
+    newline, unknown keys, symbolic link, mode and owner stay as they are, and a file that already holds the values is
+    not written at all.
+  - A file that is not strict JSON, whose top level or C(env) is not an object, or which holds a key of ours twice, is
+    refused with file, line and column. It is left as it is.
+  - What stood there before is remembered in C(.claude_code.observability.json) beside the file, which only its user
+    can read. From it O(state=absent) brings the former bytes back if nobody else changed the file meanwhile.
+    Otherwise it brings each value back that is still ours, and reports the others.
+  - One call states everything this module keeps in a file. A variable set by an earlier call and no longer named goes
+    back to what it was.
+  - The user's own items in C(OTEL_RESOURCE_ATTRIBUTES) are kept. See O(resource_attributes).
+  - The file is locked and replaced the way Claude Code does it, so that neither loses what the other wrote.
+extends_documentation_fragment:
+  - claude_code.observability.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - The difference is limited to the variables this module manages. Values of names with C(HEADERS), C(TOKEN),
+        C(KEY), C(SECRET) or C(PASSWORD) in them are hidden, and so are credentials in a URL.
+  idempotent:
+    support: full
+author:
+  - claude_code.observability contributors (!UNKNOWN)
+options:
+  state:
+    description:
+      - With V(present) the files hold the variables.
+      - With V(absent) everything this module did to the files is undone. A file or directory it created goes with it.
+    type: str
+    choices: [present, absent]
+    default: present
+  users:
+    description:
+      - Names of the users whose settings are meant. With other users than the one the module runs as, it must run as
+        root. It becomes the user before it touches a home.
+      - Without names it is the user the module runs as. For this user the environment variables E(HOME) and
+        E(CLAUDE_CONFIG_DIR) say where the settings are. For others it is C(.claude) in their home directory.
+      - If one user's file is refused, the other users still get theirs, and the task fails at its end, naming each.
+    type: list
+    elements: str
+    default: []
+  env:
+    description:
+      - The variables. Numbers become strings. Write truth values as strings, such as V("1").
+      - Values given here may show in logs. Secrets belong into O(secret_env).
+      - Items in a C(OTEL_RESOURCE_ATTRIBUTES) given here are treated like O(resource_attributes), and win over them.
+    type: dict
+    default: {}
+  secret_env:
+    description:
+      - Further variables whose values appear nowhere in the output, for example C(OTEL_EXPORTER_OTLP_HEADERS).
+    type: dict
+    default: {}
+  resource_attributes:
+    description:
+      - Items for C(OTEL_RESOURCE_ATTRIBUTES), such as C(developer) and C(team). They are merged into the user's own.
+        Items of the same name are replaced, others are kept in place and order.
+      - V({user}) in a value stands for the name of the user whose file it is.
+      - Values are refused if Claude Code would drop them. ASCII without blanks, comma, semicolon, equals sign, quotes
+        and backslash is safe. Percent-encode the rest.
+    type: dict
+    default: {}
+  user_resource_attributes:
+    description:
+      - Items for single users, a dictionary of dictionaries by user name. They win over O(resource_attributes).
+    type: dict
+    default: {}
+  endpoint_conflict:
+    description:
+      - What to do about a telemetry endpoint in the file that neither this module nor this call set.
+      - With V(refuse) that user's file is left alone and the task fails.
+      - With V(overwrite) the general endpoint is replaced. One for metrics or logs alone stays and is warned about.
+    type: str
+    choices: [overwrite, refuse]
+    default: overwrite
+  backup:
+    description:
+      - Keep a copy of the file before a change, beside it, readable by its user only. The last three are kept.
+      - A file that is just as this module wrote it is not copied.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Claude Code sends its telemetry to this host's collector
+  claude_code.observability.claude_settings:
+    env:
+      CLAUDE_CODE_ENABLE_TELEMETRY: 1
+      OTEL_METRICS_EXPORTER: otlp
+      OTEL_LOGS_EXPORTER: otlp
+      OTEL_EXPORTER_OTLP_PROTOCOL: grpc
+      OTEL_EXPORTER_OTLP_ENDPOINT: http://localhost:4317
+
+- name: Two users send theirs to the team's collector
+  claude_code.observability.claude_settings:
+    users: [alice, bob]
+    env:
+      CLAUDE_CODE_ENABLE_TELEMETRY: 1
+      OTEL_METRICS_EXPORTER: otlp
+      OTEL_LOGS_EXPORTER: otlp
+      OTEL_EXPORTER_OTLP_PROTOCOL: http/protobuf
+      OTEL_EXPORTER_OTLP_ENDPOINT: https://collector.example.com:4318
+    secret_env:
+      OTEL_EXPORTER_OTLP_HEADERS: "Authorization=Bearer {{ collector_token }}"
+    resource_attributes:
+      developer: "{user}"
+      team: platform
+    user_resource_attributes:
+      bob:
+        developer: robert
+  become: true
+
+- name: The settings are as they were before
+  claude_code.observability.claude_settings:
+    state: absent
+"""
+
+RETURN = r"""
+users:
+  description: One entry per user, in the order asked for.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The user.
+      type: str
+      returned: always
+      sample: alice
+    path:
+      description: The settings file.
+      type: str
+      returned: unless the user can't be acted for
+      sample: /home/alice/.claude/settings.json
+    changed:
+      description: Whether anything was, or in check mode would be, changed.
+      type: bool
+      returned: always
+    created:
+      description: Whether the file did not exist before.
+      type: bool
+      returned: success
+    keys_added:
+      description: Variables that were not in the file.
+      type: list
+      elements: str
+      returned: success
+    keys_changed:
+      description: Variables that had another value.
+      type: list
+      elements: str
+      returned: success
+    keys_removed:
+      description: Variables taken out.
+      type: list
+      elements: str
+      returned: success
+    keys_kept:
+      description: Variables of ours that were to be taken back, but were given another value by somebody else since.
+      type: list
+      elements: str
+      returned: success
+    backup_file:
+      description: The copy of the former file, empty if none was made.
+      type: str
+      returned: success
+    failed:
+      description: Whether this user's file was refused.
+      type: bool
+      returned: always
+    msg:
+      description: Why it was refused, and what to do.
+      type: str
+      returned: failure
+      sample: '/home/alice/.claude/settings.json:7:3: there is a comma before }, which JSON does not allow'
+"""
+
+import json
+import os
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.claude_code.observability.plugins.module_utils._run_as import (
+    RunAsError,
+    User,
+    invoking_user,
+    named_user,
+    run_as,
+)
+from ansible_collections.claude_code.observability.plugins.module_utils._settings_file import FileError, Outcome, update
+from ansible_collections.claude_code.observability.plugins.module_utils._settings_plan import (
+    PlanError,
+    Wanted,
+    display,
+)
+from ansible_collections.claude_code.observability.plugins.module_utils._settings_wanted import OptionError, wanted_for
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "users": {"type": "list", "elements": "str", "default": []},
+            "env": {"type": "dict", "default": {}},
+            "secret_env": {"type": "dict", "default": {}, "no_log": True},
+            "resource_attributes": {"type": "dict", "default": {}},
+            "user_resource_attributes": {"type": "dict", "default": {}},
+            "endpoint_conflict": {"type": "str", "choices": ["overwrite", "refuse"], "default": "overwrite"},
+            "backup": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    people: list[User | str] = [invoking_user()]
+    if module.params["users"]:
+        people = list(dict.fromkeys(module.params["users"]))
+    results = [_one(person, module.params, module.check_mode) for person in people]
+
+    diffs = [result.pop("diff") for result in results if "diff" in result]
+    for result in results:
+        for text in result.pop("warnings", []):
+            module.warn(text)
+    failed = [result for result in results if result["failed"]]
+    outcome = {"changed": any(result["changed"] for result in results), "users": results, "diff": diffs}
+    if failed:
+        text = "; ".join(f"{result['name']}: {result['msg']}" for result in failed)
+        module.fail_json(msg=f"{len(failed)} of {len(results)} users: {text}", **outcome)
+    module.exit_json(**outcome)
+
+
+def _one(person: User | str, options: dict[str, Any], check: bool) -> dict[str, Any]:
+    """The result for one user, never an exception."""
+    name = person if isinstance(person, str) else person.name
+    try:
+        user = named_user(person) if isinstance(person, str) else person
+        wanted = wanted_for(user.name, options)
+        directory = _directory(user)
+        return {"name": name, **run_as(user, lambda: _update(user, directory, wanted, options["backup"], check))}
+    except (OptionError, RunAsError) as error:
+        return {"name": name, "changed": False, "failed": True, "msg": str(error)}
+
+
+def _directory(user: User) -> str:
+    if not user.invoking:
+        return os.path.join(user.home, ".claude")
+    home = os.path.expanduser("~")
+    directory = os.path.abspath(os.environ.get("CLAUDE_CONFIG_DIR") or os.path.join(home, ".claude"))
+    parent = os.path.dirname(directory)
+    if user.uid == 0 and os.path.isdir(parent) and os.stat(parent).st_uid != 0:
+        owner = os.stat(parent).st_uid
+        raise RunAsError(f"{parent} belongs to uid {owner}, not to root: name that user in users")
+    return directory
+
+
+def _update(user: User, directory: str, wanted: Wanted, backup: bool, check: bool) -> dict[str, Any]:
+    """Runs as the user. Its result crosses a pipe as JSON."""
+    path = os.path.join(directory, "settings.json")
+    parent = os.path.dirname(directory)
+    try:
+        if not os.path.isdir(parent):
+            raise FileError(f"{parent}: there is no such directory, so no place for the settings of {user.name}")
+        return _result(update(directory, wanted, backup=backup, check=check))
+    except (FileError, PlanError) as error:
+        return {"path": path, "changed": False, "failed": True, "msg": str(error)}
+
+
+def _result(outcome: Outcome) -> dict[str, Any]:
+    plan = outcome.plan
+    result: dict[str, Any] = {
+        "path": outcome.path,
+        "changed": outcome.changed,
+        "failed": False,
+        "created": plan.before is None and plan.after is not None,
+        "keys_added": [one.key for one in plan.changes if one.before is None],
+        "keys_changed": [one.key for one in plan.changes if None not in (one.before, one.after)],
+        "keys_removed": [one.key for one in plan.changes if one.after is None],
+        "keys_kept": list(plan.kept),
+        "backup_file": outcome.backup_file,
+        "warnings": list(plan.warnings),
+    }
+    if plan.changed:
+        result["diff"] = {
+            "before_header": outcome.path,
+            "after_header": outcome.path,
+            "before": _lines({one.key: one.before for one in plan.changes}, "(hidden)"),
+            "after": _lines({one.key: one.after for one in plan.changes}, "(hidden, new value)"),
+        }
+    return result
+
+
+def _lines(values: dict[str, Any], hidden: str) -> str:
+    rows = [f"{json.dumps(key)}: {display(key, raw, hidden)}" for key, raw in values.items() if raw is not None]
+    return "".join(row + "\n" for row in rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+# Copyright (c) claude_code.observability contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.claude_code.observability.plugins.modules import claude_settings
+
+ME = pwd.getpwuid(os.getuid()).pw_name
+ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("CLAUDE_CONFIG_DIR", raising=False)
+    return tmp_path / ".claude" / "settings.json"
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Any:
+    def run(**options: Any) -> dict[str, Any]:
+        with patch_module_args(options), pytest.raises(SystemExit):
+            claude_settings.main()
+        return json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def test_present_again_absent(settings: Path, call: Any) -> None:
+    first = call(env={"A": 1, "B": "x"}, resource_attributes={"developer": "{user}"})
+    assert first["changed"]
+    assert first["users"][0]["keys_added"] == ["A", "B", "OTEL_RESOURCE_ATTRIBUTES"]
+    assert json.loads(settings.read_bytes()) == {
+        "env": {"A": "1", "B": "x", "OTEL_RESOURCE_ATTRIBUTES": f"developer={ME}"}
+    }
+    seen = settings.stat()
+    assert not call(env={"A": 1, "B": "x"}, resource_attributes={"developer": "{user}"})["changed"]
+    assert settings.stat() == seen
+    gone = call(state="absent")
+    assert gone["changed"] and gone["users"][0]["keys_removed"] == ["A", "B", "OTEL_RESOURCE_ATTRIBUTES"]
+    assert not settings.parent.exists()
+    assert not call(state="absent")["changed"]
+
+
+def test_check_mode_says_the_same_and_does_nothing(settings: Path, call: Any) -> None:
+    predicted = call(env={"A": "1"}, _ansible_check_mode=True)
+    assert not settings.parent.exists()
+    assert predicted == call(env={"A": "1"})
+    gone = call(state="absent", _ansible_check_mode=True)
+    assert settings.exists()
+    assert gone == call(state="absent")
+
+
+def test_the_difference_shows_managed_values_only_and_no_secrets(settings: Path, call: Any) -> None:
+    settings.parent.mkdir()
+    settings.write_text('{"apiKey": "k1", "env": {"A": 0, "MY_TOKEN": "old-secret", "U": "k2"}}')
+    result = call(
+        env={"A": "1", "MY_TOKEN": "new-token", "SAME": "http://u:pw@h"}, secret_env={"X_HEADERS": "Authorization=abc"}
+    )
+    assert result["diff"][0]["before"] == '"A": 0\n"MY_TOKEN": (hidden)\n'
+    assert result["diff"][0]["after"] == (
+        '"A": "1"\n"MY_TOKEN": (hidden, new value)\n"SAME": "http://***@h"\n"X_HEADERS": (hidden, new value)\n'
+    )
+    assert not any(
+        secret in json.dumps(result["diff"]) for secret in ("k1", "k2", "old-secret", "new-token", "pw@", "abc")
+    )
+
+
+def test_config_dir_wins_over_home(settings: Path, call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "other"))
+    assert call(env={"A": "1"})["users"][0]["path"] == str(tmp_path / "other" / "settings.json")
+    assert not settings.exists()
+
+
+def test_attributes_of_one_user_and_items_in_env_win(settings: Path, call: Any) -> None:
+    call(
+        env={"OTEL_RESOURCE_ATTRIBUTES": "cost=7,team=c"},
+        resource_attributes={"developer": "a", "team": "a"},
+        user_resource_attributes={ME: {"developer": "b", "team": "b"}, "nobody": {"developer": "x"}},
+    )
+    assert json.loads(settings.read_bytes())["env"]["OTEL_RESOURCE_ATTRIBUTES"] == "developer=b,team=c,cost=7"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"env": {"A": True}}, 'env.A is a truth value: write the string Claude Code is to read, "1" or "0"'),
+        ({"env": {"A": None}}, "env.A is None: make it a string or a number"),
+        ({"env": {"A": [1]}}, "env.A is [1]: make it a string or a number"),
+        ({"env": {"A B": "1"}}, "'A B' is no name for an environment variable"),
+        ({"env": {"A": "\0"}}, "env.A holds a NUL character"),
+        ({"env": {"OTEL_RESOURCE_ATTRIBUTES": "a"}}, "env.OTEL_RESOURCE_ATTRIBUTES: the item 'a' has no '='"),
+        ({"resource_attributes": {"team": "My Team"}}, "Percent-encode it: My%20Team"),
+        ({"user_resource_attributes": {ME: "bob"}}, f"user_resource_attributes.{ME} is 'bob': make it a dictionary"),
+    ],
+)
+def test_options_that_can_not_be_meant(settings: Path, call: Any, options: dict[str, Any], message: str) -> None:
+    result = call(**options)
+    assert result["failed"] and message in result["msg"]
+    assert not settings.parent.exists()
+
+
+def test_a_broken_file_is_left_and_named(settings: Path, call: Any) -> None:
+    settings.parent.mkdir()
+    settings.write_text('{"env": {},}')
+    result = call(env={"A": "1"})
+    assert result["msg"] == (
+        f"1 of 1 users: {ME}: {settings}:1:11: there is a comma before }}, which JSON does not allow"
+    )
+    assert settings.read_text() == '{"env": {},}'
+    assert os.listdir(settings.parent) == ["settings.json"]
+
+
+def test_healthy_users_are_served_though_another_fails(settings: Path, call: Any) -> None:
+    result = call(users=["no-such-user", ME], env={"A": "1"})
+    assert result["failed"] and result["changed"]
+    assert result["msg"] == "1 of 2 users: no-such-user: there is no such user on this host"
+    assert [user["failed"] for user in result["users"]] == [True, False]
+    assert settings.exists()
+
+
+def test_endpoint_conflict(settings: Path, call: Any) -> None:
+    settings.parent.mkdir()
+    settings.write_text(f'{{"env": {{"{ENDPOINT}": "http://other"}}}}')
+    assert "set by somebody else" in call(env={ENDPOINT: "http://x"}, endpoint_conflict="refuse")["msg"]
+    assert call(env={ENDPOINT: "http://x"})["users"][0]["keys_changed"] == [ENDPOINT]
+    assert call(env={ENDPOINT: "http://y"}, endpoint_conflict="refuse")["changed"]
+
+
+def test_backup(settings: Path, call: Any) -> None:
+    settings.parent.mkdir()
+    settings.write_text("{}")
+    result = call(env={"A": "1"}, backup=True)
+    assert Path(result["users"][0]["backup_file"]).read_text() == "{}"
+    assert call(env={"A": "2"}, backup=True)["users"][0]["backup_file"] == ""
