@@ -206,6 +206,8 @@ def _reason(exc: Exception, transport: Transport) -> str:
         }
         hint = hints.get(exc.code)
         return f"HTTP {exc.code} {exc.reason}" + (f" ({hint})" if hint else "")
+    if isinstance(exc, http.client.IncompleteRead):
+        return "the transfer broke off"
     reason = exc.reason if isinstance(exc, urllib.error.URLError) else exc
     if isinstance(reason, ssl.SSLCertVerificationError):
         now = f"ca_path is {transport.ca_path!r}" if transport.ca_path else "ca_path is not set"
