@@ -106,7 +106,6 @@ METHODS = {
     "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
     "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
 }
-open_directly = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
 
 class Receiver(NamedTuple):
@@ -139,8 +138,9 @@ def send_http(where: Receiver, signal: str, message: bytes, timeout: int) -> byt
     request = urllib.request.Request(
         f"{where.url}/v1/{signal}", data=message, headers={"Content-Type": "application/x-protobuf"}, method="POST"
     )
+    directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with open_directly(request, timeout=timeout) as answer:
+        with directly.open(request, timeout=timeout) as answer:
             body: bytes = answer.read(65536)
             return body
     except urllib.error.HTTPError as error:
