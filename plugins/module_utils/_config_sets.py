@@ -18,16 +18,13 @@ import fcntl
 import hashlib
 import json
 import os
-import pwd
 import re
 import shutil
-import signal
 import stat
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from ansible_collections.claude_code.observability.plugins.module_utils._util import (
@@ -110,6 +107,11 @@ class Plan:
     diff: list[dict[str, str]]
 
     @property
+    def pending(self) -> bool:
+        """Whether the service may run with anything but this set, once it is in force."""
+        return not (self.whole and self.applied == self.name)
+
+    @property
     def changed(self) -> bool:
         return bool(self.diff)
 
@@ -142,7 +144,7 @@ def set_name(request: Request) -> str:
 
     The checkers count because a new version of the program must see the configuration before it runs with it.
     """
-    parts: list[Any] = [f"{FILE_MODE:o} {DIR_MODE:o}", request.checkers]
+    parts: list[Any] = [FILE_MODE, DIR_MODE, request.checkers]
     for name in sorted(request.files):
         parts.append([name, hashlib.sha256(request.files[name]).hexdigest()])
     for name in sorted(request.secrets):
@@ -150,17 +152,6 @@ def set_name(request: Request) -> str:
         slow = hashlib.pbkdf2_hmac("sha256", request.secrets[name], name.encode(), 100_000)
         parts.append([name, "secret", slow.hex()])
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-
-def mask(text: str, secrets: Mapping[str, bytes]) -> str:
-    """A text without the secrets, whole or line by line (lines too short to be told from words stay)."""
-    hidden: set[str] = set()
-    for value in secrets.values():
-        whole = value.decode(errors="replace").strip()
-        hidden.update({whole, *(line.strip() for line in whole.splitlines() if len(line.strip()) > 5)})
-    for secret in sorted(hidden - {""}, key=len, reverse=True):
-        text = text.replace(secret, "(secret)")
-    return text
 
 
 def _access(uid: int, gid: int, mode: int) -> str:
@@ -355,7 +346,7 @@ def plan(request: Request) -> Plan:
         whole=previous == name and not wrong,
         marker=marker,
         leftovers=bool(_leftovers(request.sets)),
-        changed_files=_changed_files(request, applied),
+        changed_files=_changed_files(request, applied, previous),
         diff=diff,
     )
 
@@ -375,10 +366,17 @@ def _json(value: Any) -> str:
     return "" if value is None else json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _changed_files(request: Request, applied: str | None) -> list[str]:
-    before = read_set(os.path.join(request.sets, applied))[0] if applied else {}
-    after = {**request.files, **request.secrets}
-    return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+def _changed_files(request: Request, applied: str | None, previous: str | None) -> list[str]:
+    """Names of the files that differ from what the service may run with.
+
+    After an interrupted run that is the applied set, or the current one if the service was restarted since.
+    """
+    wanted = {**request.files, **request.secrets}
+    changed: set[str] = set() if applied else set(wanted)
+    for name in {applied, previous} - {None}:
+        before = read_set(os.path.join(request.sets, str(name)))[0]
+        changed.update(name for name in {*before, *wanted} if before.get(name) != wanted.get(name))
+    return sorted(changed)
 
 
 def _diff_files(request: Request, before_top: str, differs: Callable[[str, str, str], None]) -> None:
@@ -453,9 +451,12 @@ def _apply_locked(request: Request, check: Callable[[str], None], created: list[
         except BaseException:
             shutil.rmtree(staged)
             raise
-        del created[:]
+        created.clear()
+        if now.applied == now.name:
+            # Back to it, or altered since: the service has to be started with it again, whatever stops us from here on.
+            os.unlink(os.path.join(request.path, "applied"))
+            fsync_dir(request.path)
         _install(request, staged, now)
-    del created[:]
     for directory in request.all_directories:
         if _directory_change(directory) is not None:
             _ensure(directory, request)
@@ -472,7 +473,7 @@ def _apply_locked(request: Request, check: Callable[[str], None], created: list[
                 os.makedirs(os.path.dirname(link), 0o755, exist_ok=True)
                 point(link, text)
     if now.previous != now.name:
-        _prune(request, {now.name, now.applied})
+        _prune(request, {now.name, pointed(request.path, "applied")})
 
 
 def _make(directory: Directory, created: list[str]) -> None:
@@ -584,75 +585,3 @@ def locked(path: str) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
-
-
-# --- the checker ----------------------------------------------------------------------------------------------------
-
-
-def missing_checker(argv: tuple[str, ...]) -> bool:
-    """True if the program of a command line is not on this host."""
-    return shutil.which(argv[0]) is None
-
-
-def run_checkers(request: Request, set_path: str, user: str | None, timeout: int) -> None:
-    """Runs each checker on a set; the first that fails stops with its own output."""
-    who = _identity(user)
-    for checker in request.checkers:
-        argv = [part.replace("{set}", set_path) for part in checker]
-        shown = " ".join(argv)
-        if missing_checker(checker):
-            raise HostError(f"validate: the checker {checker[0]} is not on this host")
-        # In its own session: a checker that hangs is ended with all its children.
-        with subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=set_path,
-            start_new_session=True,
-            **who,
-        ) as process:
-            try:
-                output, _nothing = process.communicate(timeout=timeout)
-            except subprocess.TimeoutExpired as exc:
-                os.killpg(process.pid, signal.SIGKILL)
-                raise HostError(f"validate: no answer within {timeout} s from: {shown}") from exc
-        if process.returncode != 0:
-            said = mask(output.decode(errors="replace"), request.secrets).strip()
-            raise HostError(
-                f"the configuration of {os.path.basename(request.path)} was refused (rc {process.returncode}), "
-                f"nothing was changed:\n{said.replace(set_path, request.path + '/current')}\nchecked with: {shown}"
-            )
-
-
-def trial(request: Request, base: str | None, user: str | None, timeout: int) -> None:
-    """Runs the checkers on a set in a temporary folder, for check mode. Raises as run_checkers does."""
-    group = os.getegid() if user is None else _identity(user).get("group", os.getegid())
-    where = tempfile.mkdtemp(prefix=f"{COLLECTION}-", dir=base)
-    try:
-        os.chmod(where, 0o711)
-        gid = group if request.gid < 0 else request.gid
-        run_checkers(request, stage(replace(request, uid=os.geteuid(), gid=gid), where), user, timeout)
-    finally:
-        shutil.rmtree(where)
-
-
-def _identity(user: str | None) -> dict[str, Any]:
-    """How subprocess becomes a user: uid, gid, all its groups and its own HOME."""
-    if user is None:
-        return {}
-    try:
-        entry = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
-    except KeyError as exc:
-        raise HostError(f"validate_user: there is no user {user!r} on this host") from exc
-    if entry.pw_uid == os.geteuid():
-        return {}
-    if os.geteuid() != 0:
-        raise HostError(f"validate_user: only root can run the checker as {user!r}")
-    env = {**os.environ, "HOME": entry.pw_dir, "USER": entry.pw_name, "LOGNAME": entry.pw_name}
-    return {
-        "user": entry.pw_uid,
-        "group": entry.pw_gid,
-        "extra_groups": os.getgrouplist(entry.pw_name, entry.pw_gid),
-        "env": env,
-    }

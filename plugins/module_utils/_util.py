@@ -87,7 +87,7 @@ def read_marker(directory: str) -> dict[str, Any] | None:
 def is_foreign(directory: str) -> bool:
     """True for anything that is there, is not empty and does not carry our marker.
 
-    A run killed while it wrote the marker leaves a directory with only that: still ours to take.
+    A run killed while it wrote the marker leaves a directory with only that: still ours to take. So is an empty disk.
     """
     if not os.path.lexists(directory):
         return False
@@ -96,7 +96,7 @@ def is_foreign(directory: str) -> bool:
     if read_marker(directory) is not None:
         return False
     try:
-        return any(not name.startswith(MARKER) for name in os.listdir(directory))
+        return any(name != "lost+found" and not name.startswith(MARKER) for name in os.listdir(directory))
     except PermissionError:
         return True
 

@@ -164,6 +164,7 @@ pending:
 changed_files:
   description:
     - Names of the files that differ between the applied set and the current one, sorted. All if none was ever applied.
+    - After an interrupted run also those that differ from the set that was current before the call.
   type: list
   elements: str
   returned: always
@@ -181,18 +182,20 @@ import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.claude_code.observability.plugins.module_utils._config_checkers import (
+    missing_checker,
+    run_checkers,
+    trial,
+)
 from ansible_collections.claude_code.observability.plugins.module_utils._config_sets import (
     Directory,
     Request,
     apply,
     check_names,
     locked,
-    missing_checker,
     plan,
     point,
     pointed,
-    run_checkers,
-    trial,
 )
 from ansible_collections.claude_code.observability.plugins.module_utils._util import (
     HostError,
@@ -215,10 +218,9 @@ def ids(module: AnsibleModule, options: dict[str, Any]) -> tuple[int, int]:
     uid, gid = user_id(options["owner"]), group_id(options["group"])
     for what, number in (("owner", uid), ("group", gid)):
         if number < 0:
-            said = f"{what}: {options[what]!r} of {options['path']} does not exist on this host"
             if not module.check_mode:
-                raise HostError(said)
-            module.warn(f"{said} yet")
+                raise HostError(f"{what}: {options[what]!r} of {options['path']} does not exist on this host")
+            module.warn(f"{what}: {options[what]!r} does not exist on this host yet")
     return uid, gid
 
 
@@ -233,11 +235,15 @@ def octal(directory: dict[str, Any]) -> int:
 def parse(module: AnsibleModule) -> Request:
     """The module's arguments as a request."""
     params = module.params
+    if not params["path"].startswith("/"):
+        raise HostError(f"path: {params['path']!r} is not absolute")
     check_names(params["files"], params["secrets"])
     directories = []
     for item in params["directories"]:
         uid, gid = ids(module, item)
         directories.append(Directory(item["path"], uid, gid, octal(item), item["marker"]))
+        if not item["path"].startswith("/"):
+            raise HostError(f"directories: {item['path']!r} is not absolute")
     if any(not argv for argv in params["validate"]):
         raise HostError("validate: a command line is empty")
     for link in params["links"]:
@@ -293,7 +299,7 @@ def present(module: AnsibleModule) -> dict[str, Any]:
         "changed": wanted.changed,
         "set": wanted.name,
         "previous": wanted.previous,
-        "pending": wanted.applied != wanted.name,
+        "pending": wanted.pending,
         "changed_files": wanted.changed_files,
         "validated": validated,
         "marker": wanted.marker,
@@ -311,7 +317,12 @@ def applied(module: AnsibleModule) -> dict[str, Any]:
     if changed and not module.check_mode:
         with locked(path):
             point(f"{path}/applied", f"sets/{current}")
-    diff = {"before_header": f"{path}/applied", "after_header": f"{path}/applied"}
+    diff = {
+        "before_header": f"{path}/applied",
+        "after_header": f"{path}/applied",
+        "before": f"sets/{before}\n" if before else "",
+        "after": f"sets/{current}\n" if current else "",
+    }
     return {
         "changed": changed,
         "set": current,
@@ -320,7 +331,7 @@ def applied(module: AnsibleModule) -> dict[str, Any]:
         "changed_files": [],
         "validated": True,
         "marker": read_marker(path) or {},
-        **({"diff": {**diff, "before": f"{before or ''}\n", "after": f"{current or ''}\n"}} if module._diff else {}),
+        **({"diff": [diff] if changed else []} if module._diff else {}),
     }
 
 
