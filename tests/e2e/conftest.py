@@ -91,7 +91,7 @@ def told(homes: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, reque
     request.config.stash[TABLES] = [
         *(side_by_side(f"{one.shape.name} ({one.shape.protocol})", one.ledgers) for one in all_told.values()),
         side_by_side("all sessions", total(one.ledgers for one in all_told.values())),
-        f"stores agreed {time.monotonic() - ended:.0f} s after the last session, {time.time() - first:.0f} s in all",
+        f"asked until {time.monotonic() - ended:.0f} s after the last session, {time.time() - first:.0f} s in all",
     ]
     return all_told
 

@@ -207,6 +207,15 @@ def resumed(session: Session) -> None:
     session.ask("second", "--resume", session.id)
 
 
+def in_hostile_repository(session: Session) -> None:
+    """A repository may set resource attributes: these try to hide the session, or to pass it off as another."""
+    settings = session.folder / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    attributes = "service.name=mine,session.id=another,user.id=another,event.name=another"
+    settings.write_text(json.dumps({"env": {"OTEL_RESOURCE_ATTRIBUTES": attributes}}))
+    one_turn(session)
+
+
 def end_of_input(process: subprocess.Popen[str]) -> None:
     assert process.stdin
     process.stdin.close()
@@ -261,6 +270,7 @@ SHAPES = [
         one_turn,
         also={"event subagent_completed": 1},
     ),
+    Shape("hostile-repository", lambda _: [say(input=41)], in_hostile_repository),
     Shape("error-then-success", lambda _: [Fail(529), Fail(500), say()], one_turn),
     Shape(
         "retries-exhausted",

@@ -195,7 +195,7 @@ def differences(ledgers: Mapping[str, Ledger]) -> list[str]:
 
 
 def shown(row: str, value: int) -> str:
-    return f"${value / NANO:.7f}" if "cost" in row else str(value)
+    return f"${value / NANO:.8f}" if "cost" in row else str(value)
 
 
 def side_by_side(title: str, ledgers: Mapping[str, Ledger]) -> str:

@@ -73,7 +73,7 @@ def test_one_micro_dollar_is_a_difference(store):
     ledgers = {name: {"cost": 100_000} for name in ("expected", "prometheus", "loki")}
     ledgers[store] = {"cost": 101_000}
     (line,) = ledger.differences(ledgers)
-    assert line.startswith("cost: ") and f"{store} $0.0001010" in line
+    assert line.startswith("cost: ") and f"{store} $0.00010100" in line
 
 
 def test_a_known_cost_may_be_rounded_to_the_micro_dollar():
