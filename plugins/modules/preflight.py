@@ -189,13 +189,8 @@ components:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.claude_code.observability.plugins.module_utils._preflight import (
-    Component,
-    Port,
-    gather,
-    judge,
-    report,
-)
+from ansible_collections.claude_code.observability.plugins.module_utils._preflight import gather, report
+from ansible_collections.claude_code.observability.plugins.module_utils._preflight_rules import Component, Port, judge
 
 PORT_OPTIONS = {
     "address": {"type": "str", "required": True},
