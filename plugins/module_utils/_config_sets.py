@@ -427,7 +427,7 @@ def apply(request: Request, check: Callable[[str], None]) -> None:
     plan(request)  # whatever is refused is refused before the first write
     created: list[str] = []
     try:
-        _make(request.all_directories[0], created)
+        _make_own(request.all_directories[0], created)
         if read_marker(request.path) is None:
             # First of all, so that a run killed later leaves something the next one knows as its own.
             write_marker(request.path, {**_owner(request), **request.marker}, request.uid, request.gid)
@@ -444,7 +444,7 @@ def _apply_locked(request: Request, check: Callable[[str], None], created: list[
     for leftover in _leftovers(request.sets):
         shutil.rmtree(leftover)
     if not now.whole:
-        _make(request.all_directories[1], created)
+        _make_own(request.all_directories[1], created)
         staged = stage(request, request.sets)
         try:
             check(staged)
@@ -470,28 +470,32 @@ def _apply_locked(request: Request, check: Callable[[str], None], created: list[
             if text is None:
                 os.unlink(link)
             else:
-                os.makedirs(os.path.dirname(link), 0o755, exist_ok=True)
+                _make(os.path.dirname(link), [])
                 point(link, text)
     if now.previous != now.name:
         _prune(request, {now.name, pointed(request.path, "applied")})
 
 
-def _make(directory: Directory, created: list[str]) -> None:
-    """Makes a directory and its parents, noting what was new."""
+def _make(path: str, created: list[str]) -> bool:
+    """Makes a directory and its parents, noting what was new. A service has to pass them, whatever the umask."""
     missing = []
-    path = directory.path
     while not os.path.lexists(path):
         missing.append(path)
         path = os.path.dirname(path)
-    for path in reversed(missing):
-        os.mkdir(path, 0o755)
-        created.append(path)
-    if missing:
+    for new in reversed(missing):
+        os.mkdir(new)
+        created.append(new)
+        os.chmod(new, 0o755)
+    return bool(missing)
+
+
+def _make_own(directory: Directory, created: list[str]) -> None:
+    if _make(directory.path, created):
         _seal(directory.path, directory.uid, directory.gid, directory.mode)
 
 
 def _ensure(directory: Directory, request: Request) -> None:
-    _make(directory, [])
+    _make(directory.path, [])
     _seal(directory.path, directory.uid, directory.gid, directory.mode, follow=os.path.islink(directory.path))
     if directory.marker and read_marker(directory.path) is None:
         write_marker(directory.path, _owner(request), directory.uid, directory.gid)

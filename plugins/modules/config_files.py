@@ -266,6 +266,8 @@ def parse(module: AnsibleModule) -> Request:
 
 def no_checker_yet(module: AnsibleModule, request: Request) -> str | None:
     """Why the checkers cannot run before the steps that check mode left out."""
+    if request.uid < 0 or request.gid < 0:
+        return "its owner or group does not exist yet"
     for argv in request.checkers:
         if missing_checker(argv):
             return f"{argv[0]} is not on this host yet"

@@ -153,6 +153,17 @@ def test_first_set(tmp_path):
     assert json.loads((path / MARKER).read_text())["name"] == "prometheus"
 
 
+def test_a_strict_umask_keeps_no_service_out(tmp_path):
+    before = os.umask(0o077)
+    try:
+        link = str(tmp_path / "etc" / "wants" / "unit")
+        put(replace(request(tmp_path / "srv" / "etc" / "p", a="1"), links={link: "../a"}))
+    finally:
+        os.umask(before)
+    for folder in ("srv", "srv/etc", "etc/wants"):
+        assert (tmp_path / folder).stat().st_mode & 0o777 == 0o755
+
+
 def test_unchanged_host_is_not_written_to(tmp_path):
     path = tmp_path / "prometheus"
     data = sets.Directory(str(tmp_path / "data"), os.geteuid(), os.getegid(), marker=True)

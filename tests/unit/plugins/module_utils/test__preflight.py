@@ -160,8 +160,7 @@ def test_listeners_and_their_processes_are_found(tmp_path):
         port = Port("127.0.0.1", server.getsockname()[1], "x_port")
         (listener,) = preflight.find_listeners([port])
         assert (listener.address, listener.port, listener.uid) == ("127.0.0.1", port.port, os.geteuid())
-        (process,) = preflight.find_processes({listener.inode}, []).values()
-        assert process.pid == os.getpid()
+        assert preflight.find_processes({listener.inode}, [])[listener.inode].pid == os.getpid()
         assert not preflight.can_bind("127.0.0.1", port.port)
     assert preflight.can_bind("127.0.0.1", port.port)
 

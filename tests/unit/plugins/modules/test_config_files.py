@@ -104,6 +104,7 @@ def test_check_mode_on_a_fresh_host_checks_and_writes_nothing(call, tmp_path, ch
     ("args", "said"),
     [
         ({"validate": [["/opt/none/promtool", "{set}"]]}, "/opt/none/promtool is not on this host yet"),
+        ({"validate": [["true"]], "group": "no-such-group"}, "its owner or group does not exist yet"),
         ({"validate": [["true"]], "validate_user": "no-such-user"}, "the user no-such-user does not exist yet"),
         (
             {"validate": [["true"]], "validate_image": "no.such/image:1"},
