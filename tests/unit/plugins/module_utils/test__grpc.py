@@ -67,7 +67,7 @@ def raw_server(answer):
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve():
-        connection, _ = listener.accept()
+        connection, _peer = listener.accept()
         with connection:
             while _grpc.pack_frame(_grpc.DATA, _grpc.END_STREAM, 1, b"\0\0\0\0\1x") not in received:
                 received.extend(connection.recv(65536))
@@ -113,7 +113,7 @@ def test_answer_of_a_server_that_splits_it_into_frames():
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])
 def test_status_of_the_trailers_decides(code):
     with (
-        real_server(lambda request, context: context.abort(code, "대기열이 가득 찼습니다: 100% ☃")) as (port, _),
+        real_server(lambda request, context: context.abort(code, "대기열이 가득 찼습니다: 100% ☃")) as (port, _handler),
         pytest.raises(CallError) as error,
     ):
         _grpc.call("127.0.0.1", port, PATH, b"x", TIMEOUT)
