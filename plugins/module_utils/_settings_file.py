@@ -168,13 +168,16 @@ def _read(path: str) -> bytes | None:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
-    with os.fdopen(handle, "rb") as stream:
+    try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise FileError(f"{path}: is not a regular file")
         if status.st_size > MAX_BYTES:
             raise FileError(f"{path}: is larger than {MAX_BYTES} bytes")
-        return stream.read()
+        with os.fdopen(handle, "rb", closefd=False) as stream:
+            return stream.read()
+    finally:
+        os.close(handle)
 
 
 def _replace(path: str, data: bytes | None, seen: os.stat_result | None) -> bool:
