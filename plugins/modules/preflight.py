@@ -18,6 +18,7 @@ description:
   - Otherwise returns the few facts that the roles need.
 extends_documentation_fragment:
   - claude_code.observability.attributes
+  - claude_code.observability.components
 attributes:
   check_mode:
     support: full
@@ -28,60 +29,6 @@ attributes:
   idempotent:
     support: full
 options:
-  components:
-    description: What each component takes on this host.
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      name:
-        description: Name of the component, its container and its unit.
-        type: str
-        required: true
-      runtime:
-        description: How it is to run.
-        type: str
-        choices: [docker, systemd]
-        required: true
-      runtime_variable:
-        description: The variable that sets the runtime, to be named in errors.
-        type: str
-        required: true
-      user:
-        description: The system user it runs as. Without it the one with the component's name.
-        type: str
-      listen_address:
-        description: Not looked at, the addresses stand with the ports. It may be part of a component's description.
-        type: str
-      config_dir:
-        description: Its configuration directory, below C(stack_config_dir).
-        type: path
-        required: true
-      data_dir:
-        description: Its data directory, below C(stack_data_dir).
-        type: path
-        required: true
-      install_dir:
-        description: The directory of its versions, below C(stack_install_dir). Looked at with systemd only.
-        type: path
-      ports:
-        description: The TCP ports it takes on the host.
-        type: list
-        elements: dict
-        default: []
-        suboptions:
-          address:
-            description: The address.
-            type: str
-            required: true
-          port:
-            description: The port.
-            type: int
-            required: true
-          variable:
-            description: The variable that sets the port, to be named in errors.
-            type: str
-            required: true
   network:
     description: Name of the docker network of the components.
     type: str
@@ -189,25 +136,9 @@ components:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.claude_code.observability.plugins.module_utils._components import COMPONENTS
 from ansible_collections.claude_code.observability.plugins.module_utils._preflight import gather, report
 from ansible_collections.claude_code.observability.plugins.module_utils._preflight_rules import Component, Port, judge
-
-PORT_OPTIONS = {
-    "address": {"type": "str", "required": True},
-    "port": {"type": "int", "required": True},
-    "variable": {"type": "str", "required": True},
-}
-COMPONENT_OPTIONS = {
-    "name": {"type": "str", "required": True},
-    "runtime": {"type": "str", "choices": ["docker", "systemd"], "required": True},
-    "runtime_variable": {"type": "str", "required": True},
-    "user": {"type": "str"},
-    "listen_address": {"type": "str"},
-    "config_dir": {"type": "path", "required": True},
-    "data_dir": {"type": "path", "required": True},
-    "install_dir": {"type": "path"},
-    "ports": {"type": "list", "elements": "dict", "default": [], "options": PORT_OPTIONS},
-}
 
 
 def component(options: dict[str, Any]) -> Component:
@@ -227,7 +158,7 @@ def component(options: dict[str, Any]) -> Component:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "components": {"type": "list", "elements": "dict", "required": True, "options": COMPONENT_OPTIONS},
+            "components": COMPONENTS,
             "network": {"type": "str", "default": ""},
             "become": {"type": "bool", "default": True},
         },

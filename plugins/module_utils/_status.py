@@ -1,0 +1,112 @@
+# Copyright (c) claude_code.observability contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a component is doing: read from its runtime, its files and its answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import urllib.error
+import urllib.request
+from typing import Any
+
+from ansible_collections.claude_code.observability.plugins.module_utils._preflight import run
+from ansible_collections.claude_code.observability.plugins.module_utils._util import COLLECTION
+
+ANSWER_SECONDS = 5
+UNIT_PROPERTIES = ("ActiveState", "ActiveEnterTimestamp", "ExecStart", "FragmentPath", "MemoryCurrent")
+
+
+def parse_container(text: str, name: str) -> dict[str, Any] | None:
+    """What `docker container inspect` says of our container, None if it is not there or not ours."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    if not found or found[0]["Config"]["Labels"].get(COLLECTION) != name:
+        return None
+    state, image = found[0]["State"], found[0]["Config"]["Image"]
+    return {
+        "runtime": "docker",
+        "state": "running" if state["Running"] and not state.get("Restarting") else state["Status"],
+        "since": state["StartedAt"] if state["Running"] else state["FinishedAt"],
+        "version": image_version(image),
+    }
+
+
+def image_version(image: str) -> str:
+    """The tag of an image without its leading v, else the image's own words."""
+    tag = re.search(r":([^:/@]+)(@|$)", image)
+    return re.sub(r"^v(?=\d)", "", tag.group(1)) if tag else image
+
+
+def parse_unit(text: str, config_dir: str) -> dict[str, Any] | None:
+    """What `systemctl show` says of our unit, None if it is not there or not ours."""
+    said = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    program = re.search(r"path=(\S+)", said.get("ExecStart", ""))
+    if not program or not os.path.realpath(said.get("FragmentPath", "")).startswith(os.path.realpath(config_dir) + "/"):
+        return None
+    state = said.get("ActiveState", "")
+    return {
+        "runtime": "systemd",
+        "state": {"active": "running", "inactive": "stopped"}.get(state, state),
+        "since": said.get("ActiveEnterTimestamp", ""),
+        "version": os.path.basename(os.path.dirname(program.group(1))),
+    }
+
+
+def runtime_status(name: str, config_dir: str) -> dict[str, Any]:
+    """The state of the container or unit of a component."""
+    rc, text, _error = run(["docker", "container", "inspect", name])
+    found = parse_container(text, name) if rc == 0 else None
+    if found is None:
+        shown = run(["systemctl", "show", f"--property={','.join(UNIT_PROPERTIES)}", f"{name}.service"])[1]
+        found = parse_unit(shown, config_dir)
+    return found or {"runtime": "", "state": "absent", "since": "", "version": ""}
+
+
+def answer(ready: dict[str, Any]) -> str:
+    """V(ok) if the request is answered as expected, else what came instead."""
+    body = ready.get("body")
+    request = urllib.request.Request(
+        ready["url"],
+        data=body.encode() if body is not None else None,
+        headers=ready.get("headers") or {},
+        method=ready.get("method") or "GET",
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=ANSWER_SECONDS) as response:
+            status = response.status
+    except urllib.error.HTTPError as exc:
+        status = exc.code
+    except OSError as exc:
+        return f"no answer: {getattr(exc, 'reason', exc)}"
+    return "ok" if status in (ready.get("status") or [200]) else f"HTTP {status}"
+
+
+def tree_bytes(path: str) -> int:
+    """Disk that a directory takes. Files that go away meanwhile count nothing."""
+    total = 0
+    for folder, _folders, files in os.walk(path):
+        for name in files:
+            try:
+                total += os.lstat(os.path.join(folder, name)).st_blocks * 512
+            except FileNotFoundError:
+                continue
+    return total
+
+
+def component_status(component: dict[str, Any]) -> dict[str, Any]:
+    """The status of one component, from its description."""
+    status = runtime_status(component["name"], component["config_dir"])
+    health = answer(component["ready"]) if status["state"] == "running" else status["state"]
+    return {
+        "name": component["name"],
+        **status,
+        "health": health,
+        "ports": [port["port"] for port in component["ports"]],
+        "data_bytes": tree_bytes(component["data_dir"]),
+    }
