@@ -1,6 +1,7 @@
 # The one list of habits. `make help` prints it.
 I ?= inventory/one-host.yml
 RUN := . .venv/bin/activate && ansible-playbook -i $(I)
+CONFIRM := $(if $(confirm),-e confirm=$(confirm))
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -9,7 +10,7 @@ help: ## This list
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@/ { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z0-9%-]+:.*## / { name = $$1; sub(/%/, "NAME", name); printf "  %-24s %s\n", name, $$2 }' $(MAKEFILE_LIST)
-	@printf '\nI=FILE names the inventory (now %s).\n' '$(I)'
+	@printf '\nI=FILE names the inventory (now %s); confirm=yes answers what reset and uninstall ask.\n' '$(I)'
 
 ##@ On this machine
 
@@ -22,7 +23,7 @@ quickstart-down: ## Stop it, and put the settings back byte for byte
 
 ##@ Every day, on the hosts of I=
 
-.PHONY: status logs stop start reset verify site
+.PHONY: status logs verify stop start reset uninstall site
 status: setup ## Health, version, ports, disk and last data of every component
 	@$(RUN) playbooks/status.yml
 
@@ -38,8 +39,11 @@ stop: setup ## Stop the stack; data stays
 start: setup ## Start it again
 	@$(RUN) playbooks/start.yml
 
-reset: setup ## Wipe the stack's data (asks; confirm=yes does not)
-	@$(RUN) playbooks/reset.yml $(if $(confirm),-e confirm=$(confirm))
+uninstall: setup ## Remove the stack from its hosts; data stays (asks)
+	@$(RUN) playbooks/uninstall.yml $(CONFIRM)
+
+reset: setup ## Delete all data and start again (asks)
+	@$(RUN) playbooks/reset.yml $(CONFIRM)
 
 site: setup ## Roll out or change the stack and the clients
 	@$(RUN) site.yml
@@ -68,22 +72,26 @@ test-sanity: setup-packages ## ansible-test sanity, oldest and newest ansible-co
 test-bundle: setup-dev ## Build the real programs (minutes, once) and their mirror
 	@.venv/bin/python bundle/build.py all
 
-test-integration: setup-test test-bundle ## The real stores and the collector
-	@.venv/bin/pytest tests/integration
+test-integration: setup-test test-bundle ## Single modules against real archives, engines and programs
+	@.venv/bin/pytest tests/integration --ignore tests/integration/replay
 
 test-molecule: $(SCENARIOS:%=test-molecule-%) ## Every scenario below
 
 test-molecule-%: setup-test test-bundle ## One scenario: default, docker, split or switch
 	@scripts/molecule $*
 
-test-e2e: setup-test test-bundle ## The real client, end to end
-	@.venv/bin/pytest tests/e2e
+test-e2e: setup-test test-bundle ## Recordings, then the real client, through the whole stack
+	@tests/e2e/run
 
 ##@ Contribute
 
-.PHONY: build setup setup-dev setup-packages setup-test
+.PHONY: build docs setup setup-dev setup-packages setup-test
 build: setup ## The collection as a tarball
 	@. .venv/bin/activate && ansible-galaxy collection build --force
+
+docs: setup-dev ## Reference pages of roles and modules, in .cache/docs
+	@. .venv/bin/activate && mkdir -p .cache/docs && ANSIBLE_COLLECTIONS_PATH=.collections antsibull-docs collection --use-current \
+	  --no-indexes --squash-hierarchy --output-format simplified-rst --dest-dir .cache/docs claude_code.observability
 
 setup: ## Python environment and collections (other targets call this)
 	@scripts/setup
