@@ -23,7 +23,7 @@ class RunAsError(Exception):
 
 @dataclass(frozen=True)
 class User:
-    """An account. `home` is the passwd entry's."""
+    """An account. `home` is $HOME for the user we run as, the passwd entry's for others."""
 
     name: str
     uid: int
@@ -37,7 +37,7 @@ class User:
 
 
 def invoking_user() -> User:
-    """The user we run as; an account without a passwd entry goes by its number and $HOME."""
+    """The user we run as; an account without a passwd entry goes by its number."""
     uid = os.geteuid()
     try:
         return _user(pwd.getpwuid(uid))
@@ -80,7 +80,8 @@ def run_as(user: User, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def _user(entry: pwd.struct_passwd) -> User:
-    return User(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
+    home = os.path.expanduser("~") if entry.pw_uid == os.geteuid() else entry.pw_dir
+    return User(entry.pw_name, entry.pw_uid, entry.pw_gid, home)
 
 
 def _child(user: User, work: Callable[[], dict[str, Any]], writer: int) -> NoReturn:

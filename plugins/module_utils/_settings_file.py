@@ -27,6 +27,7 @@ LOCK_WAIT = 0.8
 LOCK_STALE = 60.0
 LOCK_POLL = 0.05
 _TRIES = 3
+_BACKUP = re.compile(r"settings\.json\.\d{8}T\d{6}Z\.\d{9}\.bak")
 
 
 class FileError(Exception):
@@ -89,6 +90,7 @@ def _write(directory: str, path: str, wanted: Wanted, backup: bool) -> Outcome:
             raise FileError(f"{path}: somebody else keeps writing it; run this again")
         if new is None and old is not None:
             _replace(record_path, None, _status(record_path))
+            _drop_backups(directory, plan.after)
         elif new is not None and old is not None and plan.changed:
             _replace(record_path, dump_record(new), _status(record_path))
     if new is None and (made or (old is not None and old.created_directory)):
@@ -242,7 +244,18 @@ def _back_up(directory: str, data: bytes) -> str:
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     path = os.path.join(directory, f"settings.json.{stamp}.{time.time_ns() % 10**9:09d}.bak")
     _replace(path, data, None)
-    ours = re.compile(r"settings\.json\.\d{8}T\d{6}Z\.\d{9}\.bak")
-    for name in sorted(filter(ours.fullmatch, os.listdir(directory)))[:-BACKUPS]:
-        os.unlink(os.path.join(directory, name))
+    for old in _backups(directory)[:-BACKUPS]:
+        os.unlink(old)
     return path
+
+
+def _drop_backups(directory: str, data: bytes | None) -> None:
+    """Copies that say no more than the file itself."""
+    for path in _backups(directory):
+        if _read(path) == data:
+            os.unlink(path)
+
+
+def _backups(directory: str) -> list[str]:
+    """Oldest first."""
+    return sorted(os.path.join(directory, name) for name in os.listdir(directory) if _BACKUP.fullmatch(name))

@@ -256,14 +256,13 @@ def _one(person: User | str, options: dict[str, Any], check: bool) -> dict[str, 
 
 
 def _directory(user: User) -> str:
+    directory = os.path.join(user.home, ".claude")
     if not user.invoking:
-        return os.path.join(user.home, ".claude")
-    home = os.path.expanduser("~")
-    directory = os.path.abspath(os.environ.get("CLAUDE_CONFIG_DIR") or os.path.join(home, ".claude"))
+        return directory
+    directory = os.path.abspath(os.environ.get("CLAUDE_CONFIG_DIR") or directory)
     parent = os.path.dirname(directory)
     if user.uid == 0 and os.path.isdir(parent) and os.stat(parent).st_uid != 0:
-        owner = os.stat(parent).st_uid
-        raise RunAsError(f"{parent} belongs to uid {owner}, not to root: name that user in users")
+        raise RunAsError(f"{parent} belongs to uid {os.stat(parent).st_uid}, not to root: name that user in users")
     return directory
 
 

@@ -115,10 +115,14 @@ def test_work_that_ends_badly_is_an_error() -> None:
         run_as(other, broken)
 
 
-def test_users_come_from_the_user_database() -> None:
+def test_users_come_from_the_user_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/somewhere")
     me = invoking_user()
     assert me.invoking and me.uid == os.geteuid()
+    assert me.home == "/somewhere"
     assert named_user(me.name) == me
+    other = next(entry for entry in _run_as.pwd.getpwall() if entry.pw_uid != os.geteuid())
+    assert named_user(other.pw_name) == User(other.pw_name, other.pw_uid, other.pw_gid, other.pw_dir)
     with pytest.raises(RunAsError, match="no such user"):
         named_user("no-such-user")
 

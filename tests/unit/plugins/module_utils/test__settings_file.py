@@ -153,6 +153,9 @@ def test_backups_are_private_and_pruned(home: Path) -> None:
         assert (backup.read_bytes(), mode(backup)) == (f'{{"n": {number}}}'.encode(), 0o600)
     kept = sorted(home.glob("settings.json.*.bak"))
     assert [path.read_bytes() for path in kept] == [b'{"n": 3}', b'{"n": 4}', b'{"n": 5}']
+    update(home, NOTHING)
+    assert content(home) == b'{"n": 5}'
+    assert sorted(home.glob("settings.json.*.bak")) == kept[:2]
 
 
 def test_a_fresh_lock_of_somebody_else_is_left_to_them(home: Path) -> None:

@@ -90,6 +90,22 @@ def test_attributes_of_one_user_and_items_in_env_win(settings: Path, call: Any) 
     assert json.loads(settings.read_bytes())["env"]["OTEL_RESOURCE_ATTRIBUTES"] == "developer=b,team=c,cost=7"
 
 
+def test_root_in_somebody_elses_home_is_refused(
+    settings: Path, call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.stat
+
+    def foreign(path: Any, **options: Any) -> Any:
+        found = real(path, **options)
+        return os.stat_result((*found[:4], 4711, *found[5:])) if str(path) == str(tmp_path) else found
+
+    monkeypatch.setattr(os, "stat", foreign)
+    monkeypatch.setattr(claude_settings, "invoking_user", lambda: claude_settings.User("root", 0, 0, str(tmp_path)))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert f"{tmp_path} belongs to uid 4711, not to root: name that user in users" in call(env={"A": "1"})["msg"]
+    assert not settings.parent.exists()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
