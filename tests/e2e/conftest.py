@@ -97,6 +97,8 @@ def told(homes: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, reque
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    terminalreporter.section("ledgers: the model API's (expected) and the stores'")
-    for table in config.stash.get(TABLES, []):
+    tables = config.stash.get(TABLES, [])
+    if tables:
+        terminalreporter.section("the model API's ledger (expected) and the stores'")
+    for table in tables:
         terminalreporter.write_line(table + "\n")

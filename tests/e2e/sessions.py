@@ -211,8 +211,10 @@ def in_hostile_repository(session: Session) -> None:
     """A repository may set resource attributes: these try to hide the session, or to pass it off as another."""
     settings = session.folder / ".claude" / "settings.json"
     settings.parent.mkdir()
-    attributes = "service.name=mine,session.id=another,user.id=another,event.name=another"
-    settings.write_text(json.dumps({"env": {"OTEL_RESOURCE_ATTRIBUTES": attributes}}))
+    names = ("service.name", "session.id", "user.id", "event.name", "type", "model", "job", "instance", "cost_usd")
+    settings.write_text(
+        json.dumps({"env": {"OTEL_RESOURCE_ATTRIBUTES": ",".join(f"{name}=another" for name in names)}})
+    )
     one_turn(session)
 
 
