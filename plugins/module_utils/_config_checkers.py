@@ -37,7 +37,7 @@ def missing_checker(argv: tuple[str, ...]) -> bool:
 
 def run_checkers(request: Request, set_path: str, user: str | None, timeout: int) -> None:
     """Runs each checker on a set; the first that fails stops with its own output."""
-    who = _identity(user)
+    who = identity(user)
     for checker in request.checkers:
         argv = [part.replace("{set}", set_path) for part in checker]
         shown = " ".join(checker)
@@ -68,7 +68,7 @@ def run_checkers(request: Request, set_path: str, user: str | None, timeout: int
 
 def trial(request: Request, base: str | None, user: str | None, timeout: int) -> None:
     """Runs the checkers on a set in a temporary folder, for check mode. Raises as run_checkers does."""
-    group = os.getegid() if user is None else _identity(user).get("group", os.getegid())
+    group = os.getegid() if user is None else identity(user).get("group", os.getegid())
     where = tempfile.mkdtemp(prefix=f"{COLLECTION}-", dir=base)
     try:
         os.chmod(where, 0o711)
@@ -78,7 +78,7 @@ def trial(request: Request, base: str | None, user: str | None, timeout: int) ->
         shutil.rmtree(where)
 
 
-def _identity(user: str | None) -> dict[str, Any]:
+def identity(user: str | None) -> dict[str, Any]:
     """How subprocess becomes a user: uid, gid, all its groups and its own HOME."""
     if user is None:
         return {}

@@ -215,7 +215,7 @@ def find_units(component: Component) -> list[Unit]:
         if not os.path.lexists(path):
             continue
         target = os.path.normpath(os.path.join(folder, os.readlink(path))) if os.path.islink(path) else path
-        ours = target.startswith(component.config_dir.rstrip("/") + "/") and target != path
+        ours = target.startswith(component.config_dir.rstrip("/") + "/")
         found.append(Unit(path, ours, _unit_description(path, target)))
     return found
 

@@ -123,6 +123,14 @@ def test_the_checker_runs_as_the_service_user(tmp_path):
         checkers.run_checkers(wanted, str(tmp_path), "nobody", 30)
 
 
+def test_the_service_user_comes_with_its_own_groups_only(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "getgrouplist", lambda name, gid: [gid, 4242] if name == "nobody" else [])
+    nobody = pwd.getpwnam("nobody")
+    who = checkers.identity("nobody")
+    assert (who["user"], who["group"], who["extra_groups"]) == (nobody.pw_uid, nobody.pw_gid, [nobody.pw_gid, 4242])
+
+
 def test_trial_leaves_nothing(tmp_path):
     base = tmp_path / "base"
     base.mkdir()

@@ -221,6 +221,12 @@ def test_old_sets_go_but_never_the_current_or_applied_one(tmp_path):
     assert sorted(os.listdir(path / "sets")) == sorted([first.name, *names[-2:]])
 
 
+def test_a_set_that_was_gone_back_to_counts_as_new(tmp_path):
+    path = tmp_path / "p"
+    names = [put(request(path, a=text)).name for text in ("1", "2", "3", "1", "4")]
+    assert sorted(os.listdir(path / "sets")) == sorted({names[2], names[3], names[4]})
+
+
 def test_going_back_to_a_kept_set_reuses_it(tmp_path):
     path = tmp_path / "p"
     first = put(request(path, a="1"))
@@ -424,6 +430,18 @@ def test_secrets_never_stand_in_a_diff(tmp_path):
     assert shown[3]["token"] == ("public", "")
 
 
+def test_an_error_after_the_set_was_installed_leaves_what_the_next_run_needs(tmp_path, monkeypatch):
+    path = tmp_path / "etc" / "p"
+    wanted = request(path, a="1")
+    with monkeypatch.context() as broken:
+        broken.setattr(sets, "point", lambda link, text: (_ for _ in ()).throw(OSError("disk on fire")))
+        with pytest.raises(OSError, match="disk on fire"):
+            sets.apply(wanted, lambda staged: None)
+    assert (path / MARKER).exists()
+    put(wanted)
+    assert current(path) == {"a": "1"}
+
+
 # --- kill -9 --------------------------------------------------------------------------------------------------------
 
 
@@ -461,6 +479,11 @@ def test_kill_at_every_step_leaves_one_whole_set(tmp_path, monkeypatch, start):
         assert sets.plan(wanted).pending
         if unit.exists():
             assert unit.read_text() in "12"
+        # No half set stands under a set's name, where a later run might go back to it.
+        if start != "altered" and os.path.isdir(path / "sets"):
+            for name in os.listdir(path / "sets"):
+                files, _secrets = sets.read_set(str(path / "sets" / name))
+                assert name.startswith(sets.STAGE) or {n: text.decode() for n, text in files.items()} in (old, new)
         # The next run finishes the work and leaves no trace of the killed one.
         put(wanted)
         assert current(path) == new

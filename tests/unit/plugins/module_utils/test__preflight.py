@@ -142,6 +142,7 @@ def test_directories(host):
     for path in (host.config_dir, host.data_dir, host.install_dir):
         os.makedirs(path)
     Path(host.config_dir, MARKER + ".tmp").write_text("")
+    Path(host.data_dir, "lost+found").mkdir()
     assert preflight.find_directories([host], True) == {}
     Path(host.data_dir, "wal").write_text("")
     Path(host.install_dir, "bin").write_text("")
@@ -153,6 +154,16 @@ def test_directories(host):
     found = preflight.find_directories([host], True)
     assert list(found) == [host.install_dir]
     assert "not JSON" in found[host.install_dir]
+
+
+def test_directories_that_cannot_be_written_matter_without_root(host, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(os, "access", lambda path, mode: bool(asked.append(path)))
+    assert preflight.find_directories([host], True) == {}
+    found = preflight.find_directories([host], False)
+    assert sorted(found) == sorted([host.config_dir, host.data_dir])
+    assert "cannot be written by" in found[host.data_dir]
+    assert set(asked) == {str(tmp_path)}
 
 
 def test_listeners_and_their_processes_are_found(tmp_path):

@@ -88,6 +88,8 @@ def test_a_foreign_container_is_named_with_its_project_and_the_way_out():
     assert "container named grafana exists" in said
     assert "compose project monitoring (image grafana/grafana:9.5)" in said
     assert "grafana_external_url" in said
+    # Nor is the port it publishes.
+    assert len(judged(component(), docker=Docker("1", "", (THEIRS,)), listeners=[Listener("::", 3000, 0, 5)])) == 2
 
 
 def test_a_container_of_another_component_of_ours_does_not_count_as_this_one():
