@@ -137,7 +137,10 @@ def load_record(path: str, data: bytes) -> Record:
             created_env=bool(body["created_env"]),
             values=_load_owned(body["values"]),
             items=_load_owned(body["resource_attributes"]),
-            undo=tuple(Undo(**one) for one in body["undo"]),
+            undo=tuple(
+                Undo(str(one["sha256"]), int(one["start"]), int(one["length"]), str(one["text"]))
+                for one in body["undo"]
+            ),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PlanError(
@@ -171,57 +174,84 @@ def display(key: str, raw: str, hidden: str = "(hidden)") -> str:
     return hidden if is_secret(key) else _USERINFO.sub("***", raw)
 
 
+@dataclass(frozen=True)
+class _Base:
+    """What the edits start from: `text`, with the values that each of our keys would have without us.
+
+    `pristine`: nothing in the text is ours. `is_former`: it came from a record, the file is just as we wrote it.
+    """
+
+    text: str
+    without: Mapping[str, str | None]
+    pristine: bool
+    is_former: bool
+    created_file: bool
+    created_env: bool
+
+
 def _plan(path: str, data: bytes | None, mark: bytes, codec: str, text: str, record: Record, wanted: Wanted) -> Plan:
-    names = dict.fromkeys([*wanted.env, *([ATTRIBUTES] if wanted.attributes else []), *record.values])
+    names = list(dict.fromkeys([*wanted.env, *([ATTRIBUTES] if wanted.attributes else []), *record.values]))
     now = _env_of(text, names)
     warnings = _check_endpoints(path, text, now, record, wanted)
-    undo = next((one for one in record.undo if data is not None and one.sha256 == _sha256(data)), None)
-    pristine = undo is not None or not _holds_ours(now, record)
-    if undo is not None:
-        base_text = text[: undo.start] + undo.text + text[undo.start + undo.length :]
-        created_file = record.created_file
-    else:
-        base_text = text
-        created_file = data is None if pristine else record.created_file
-    base_env = _env_of(base_text, names)
-    created_env = splice.find_object(base_text, ENV) is None if pristine else record.created_env
+    base = _base_of(data, text, now, names, record)
+    if wanted.attributes and not (base.without[ATTRIBUTES] or '"').startswith('"'):
+        found = base.without[ATTRIBUTES]
+        raise splice.JsonError(f"{ATTRIBUTES} is {found}, not a string", _position_of(text, ATTRIBUTES))
 
-    # What each key would hold without us, and what it shall hold.
-    without = {key: base_env.get(key) if pristine else _without_us(key, now.get(key), record) for key in names}
-    if wanted.attributes and not (without[ATTRIBUTES] or '"').startswith('"'):
-        raise splice.JsonError(f"{ATTRIBUTES} is {without[ATTRIBUTES]}, not a string", _position_of(text, ATTRIBUTES))
-    goal = {key: _goal(key, without[key], wanted) for key in names}
+    goal = {key: _goal(key, base.without[key], wanted) for key in names}
+    base_env = _env_of(base.text)
     edits = {key: raw for key, raw in goal.items() if not _same(raw, base_env.get(key))}
-    after_text = splice.edit_object(base_text, ENV, edits) if edits else base_text
-    after: bytes | None = mark + after_text.encode(codec)
-    ours = {key: raw for key, raw in goal.items() if raw is not None and not _same(raw, without[key])}
+    ours = {key: raw for key, raw in goal.items() if raw is not None and not _same(raw, base.without[key])}
+    after_text = splice.edit_object(base.text, ENV, edits) if edits else base.text
+    _verify(base.text, after_text, edits)
+    exists = data is not None or bool(ours)
     if not ours:
-        if created_env and edits and not _env_of(after_text):
-            after_text = splice.remove_key(after_text, ENV)
-        top = splice.read_document(after_text)
-        empty = created_file and (top is None or not top.members)
-        after = None if empty or (data is None and not after_text) else mark + after_text.encode(codec)
-    _verify(base_text, after_text, edits)
+        after_text, exists = _without_empty_objects(after_text, base, exists, bool(edits))
+    after = mark + after_text.encode(codec) if exists else None
 
-    new_record = None
-    if ours:
-        new_record = Record(
-            created_directory=record.created_directory,
-            created_file=created_file,
-            created_env=created_env,
-            values={key: Owned(without[key], (raw,)) for key, raw in ours.items()},
-            items=_owned_items(without.get(ATTRIBUTES), wanted) if ATTRIBUTES in ours else {},
-            undo=(_undo(base_text, after_text, after or b""),) if pristine else (),
-        )
-    then = {} if after is None else _env_of(after_text)
+    then = _env_of(after_text) if exists else {}
     return Plan(
         before=data,
         after=after,
-        record=new_record,
+        record=_record_of(base, after_text, after or b"", ours, record, wanted) if ours else None,
         changes=tuple(Change(key, now.get(key), then.get(key)) for key in names if now.get(key) != then.get(key)),
         kept=tuple(key for key in record.values if _left_alone(key, now, record, wanted)),
         warnings=warnings,
-        before_is_ours=undo is not None,
+        before_is_ours=base.is_former,
+    )
+
+
+def _base_of(data: bytes | None, text: str, now: Mapping[str, str], names: list[str], record: Record) -> _Base:
+    undo = next((one for one in record.undo if data is not None and one.sha256 == _sha256(data)), None)
+    if undo is not None:
+        text = text[: undo.start] + undo.text + text[undo.start + undo.length :]
+        created_file = record.created_file
+    elif _holds_ours(now, record):
+        without = {key: _without_us(key, now.get(key), record) for key in names}
+        return _Base(text, without, False, False, record.created_file, record.created_env)
+    else:
+        created_file = data is None
+    env = _env_of(text, names)
+    created_env = splice.find_object(text, ENV) is None
+    return _Base(text, {key: env.get(key) for key in names}, True, undo is not None, created_file, created_env)
+
+
+def _without_empty_objects(text: str, base: _Base, exists: bool, edited: bool) -> tuple[str, bool]:
+    """The text without an env that we made, and whether anything but what we made is left."""
+    if base.created_env and edited and not _env_of(text):
+        text = splice.remove_key(text, ENV)
+    top = splice.read_document(text)
+    return text, exists and not (base.created_file and (top is None or not top.members))
+
+
+def _record_of(base: _Base, text: str, data: bytes, ours: Mapping[str, str], record: Record, wanted: Wanted) -> Record:
+    return Record(
+        created_directory=record.created_directory,
+        created_file=base.created_file,
+        created_env=base.created_env,
+        values={key: Owned(base.without[key], (raw,)) for key, raw in ours.items()},
+        items=_owned_items(base.without[ATTRIBUTES], wanted) if ATTRIBUTES in ours else {},
+        undo=(_undo(base.text, text, data),) if base.pristine else (),
     )
 
 
@@ -334,7 +364,7 @@ def _verify(before: str, after: str, edits: Mapping[str, str | None]) -> None:
 
     values = _env_of(after)
     if members(before) != members(after) or any(values.get(key) != raw for key, raw in edits.items()):
-        raise AssertionError("the edited text does not hold what was intended; nothing was written")
+        raise splice.JsonError("the edit would not give what was intended, so nothing was written", 0)
 
 
 def _undo(before: str, after: str, data: bytes) -> Undo:
@@ -388,7 +418,12 @@ def _joined(old: Mapping[str, Owned], new: Mapping[str, Owned]) -> dict[str, Own
 
 
 def _load_owned(body: Mapping[str, Any]) -> dict[str, Owned]:
-    return {key: Owned(one["before"], tuple(one["ours"])) for key, one in body.items()}
+    owned = {key: Owned(one["before"], tuple(one["ours"])) for key, one in body.items()}
+    for one in owned.values():
+        known = one.ours if one.before is None else (one.before, *one.ours)
+        if not all(isinstance(value, str) and value for value in known):
+            raise TypeError(one)
+    return owned
 
 
 def _dump_owned(owned: Mapping[str, Owned]) -> dict[str, Any]:

@@ -187,7 +187,11 @@ def test_absent_without_a_record_does_not_even_read_the_file() -> None:
 
 
 def test_an_unreadable_record_is_refused() -> None:
-    for data in (b"", b"{}", b"[]", b'{"version": 2}', b"\xff"):
+    first = plan(b"{}", ONE)
+    assert first.record is not None
+    whole = dump_record(first.record)
+    mangled = whole.replace(b'"start": ', b'"start": "x", "was": ')
+    for data in (b"", b"{}", b"[]", b'{"version": 2}', b"\xff", whole.replace(b"null", b"7"), mangled):
         with pytest.raises(PlanError, match="r: this record"):
             load_record("r", data)
 

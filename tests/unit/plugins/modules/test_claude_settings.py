@@ -85,7 +85,7 @@ def test_attributes_of_one_user_and_items_in_env_win(settings: Path, call: Any) 
     call(
         env={"OTEL_RESOURCE_ATTRIBUTES": "cost=7,team=c"},
         resource_attributes={"developer": "a", "team": "a"},
-        user_resource_attributes={ME: {"developer": "b", "team": "b"}, "nobody": {"developer": "x"}},
+        user_resource_attributes={ME: {"developer": "b", "team": "b"}, "no-such-user": {"developer": "x"}},
     )
     assert json.loads(settings.read_bytes())["env"]["OTEL_RESOURCE_ATTRIBUTES"] == "developer=b,team=c,cost=7"
 
