@@ -403,6 +403,15 @@ def _secret(old: bytes | None) -> str:
 def stage(request: Request, where: str) -> str:
     """Writes the set below a directory under a temporary name, synced; returns its path."""
     top = tempfile.mkdtemp(prefix=STAGE, dir=where)
+    try:
+        _fill(request, top)
+    except BaseException:
+        shutil.rmtree(top)
+        raise
+    return top
+
+
+def _fill(request: Request, top: str) -> None:
     contents = request.contents
     for parent in sorted(_parents(contents)):
         os.mkdir(os.path.join(top, parent), 0o700)
@@ -410,7 +419,6 @@ def stage(request: Request, where: str) -> str:
         write_new(os.path.join(top, name), content, request.uid, request.gid, FILE_MODE)
     for parent in (*sorted(_parents(contents), reverse=True), "."):
         _seal(os.path.join(top, parent), request.uid, request.gid)
-    return top
 
 
 def _seal(path: str, uid: int, gid: int, mode: int = DIR_MODE, follow: bool = False) -> None:
@@ -502,9 +510,9 @@ def _ensure(directory: Directory, request: Request) -> None:
 
 
 def _undo(created: list[str]) -> None:
-    """Takes back what a run made before the checker refused."""
-    for path in reversed(created):
-        with contextlib.suppress(OSError):
+    """Takes back what a failed run made, up to what cannot be taken back: the marker stays with it."""
+    with contextlib.suppress(OSError):
+        for path in reversed(created):
             if os.path.basename(path) == MARKER:
                 os.unlink(path)
             else:

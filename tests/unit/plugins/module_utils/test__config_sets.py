@@ -430,16 +430,22 @@ def test_secrets_never_stand_in_a_diff(tmp_path):
     assert shown[3]["token"] == ("public", "")
 
 
-def test_an_error_after_the_set_was_installed_leaves_what_the_next_run_needs(tmp_path, monkeypatch):
+@pytest.mark.parametrize("step", ["write_new", "_install", "point"])
+def test_an_error_on_the_way_leaves_what_the_next_run_needs(tmp_path, monkeypatch, step):
     path = tmp_path / "etc" / "p"
-    wanted = request(path, a="1")
+    wanted = request(path, a="1", sub__b="2")
+
+    def full(*args):
+        raise OSError("no space left")
+
     with monkeypatch.context() as broken:
-        broken.setattr(sets, "point", lambda link, text: (_ for _ in ()).throw(OSError("disk on fire")))
-        with pytest.raises(OSError, match="disk on fire"):
+        broken.setattr(sets, step, full)
+        with pytest.raises(OSError, match="no space left"):
             sets.apply(wanted, lambda staged: None)
-    assert (path / MARKER).exists()
+    assert path.exists() == (step != "write_new")
     put(wanted)
-    assert current(path) == {"a": "1"}
+    assert current(path) == {"a": "1", "sub/b": "2"}
+    assert not sets.plan(wanted).leftovers
 
 
 # --- kill -9 --------------------------------------------------------------------------------------------------------
