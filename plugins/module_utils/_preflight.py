@@ -159,7 +159,8 @@ def gather(components: list[Component], network: str, become: bool) -> Facts:
 def run(argv: list[str]) -> tuple[int, str, str]:
     """A command's rc, output and error text; a program that is missing or hangs is an rc of -1."""
     try:
-        done = subprocess.run(
+        # AnsibleModule.run_command would wait for an engine that hangs.
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
             argv,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -178,9 +179,9 @@ def run(argv: list[str]) -> tuple[int, str, str]:
 
 def query_docker(network: str) -> Docker:
     """Asks the engine that the docker CLI of this user talks to."""
-    rc, version, error = run(["docker", "version", "--format", "{{.Server.Version}}"])
+    rc, info, error = run(["docker", "info", "--format", "{{.ServerVersion}}\t{{.MemoryLimit}}"])
     if rc != 0:
-        return Docker(error=error or "docker version failed")
+        return Docker(error=error or "docker info failed")
     rc, containers, error = run(["docker", "ps", "--all", "--no-trunc", "--format", CONTAINER_FORMAT])
     if rc != 0:
         return Docker(error=error)
@@ -192,7 +193,8 @@ def query_docker(network: str) -> Docker:
         for line in text.splitlines():
             name, _tab, label = line.partition("\t")
             networks.append((name, label))
-    return Docker(version.strip(), "", parse_containers(containers), tuple(networks))
+    version, _tab, limits = info.strip().partition("\t")
+    return Docker(version, "", parse_containers(containers), tuple(networks), limits == "true")
 
 
 def query_services(names: list[str]) -> dict[str, Service]:
@@ -338,6 +340,7 @@ def report(components: list[Component], network: str, facts: Facts) -> dict[str,
         "systemd_version": systemd_version() if facts.systemd_running else 0,
         "docker": {
             "server_version": facts.docker.version,
+            "limits_memory": facts.docker.limits_memory,
             "network_present": any(name == network for name, _label in facts.docker.networks),
         },
         "euid": facts.euid,

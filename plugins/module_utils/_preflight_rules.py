@@ -96,6 +96,7 @@ class Docker:
     error: str = ""
     containers: tuple[Container, ...] = ()
     networks: tuple[tuple[str, str], ...] = ()
+    limits_memory: bool = False
 
 
 @dataclass

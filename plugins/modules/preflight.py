@@ -100,6 +100,9 @@ docker:
     server_version:
       description: Version of the engine, empty without one.
       type: str
+    limits_memory:
+      description: Whether the engine can limit the memory of a container.
+      type: bool
     network_present:
       description: Whether the network exists.
       type: bool

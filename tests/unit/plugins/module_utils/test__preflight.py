@@ -201,15 +201,15 @@ def test_docker_is_asked_three_times_and_its_refusal_is_passed_on(monkeypatch, t
     docker = tmp_path / "docker"
     docker.write_text(
         f'#!/bin/sh\necho "$1" >> {log}\ncase "$1" in\n'
-        "version) echo 28.2.2 ;;\n"
+        "info) printf '28.2.2\\ttrue\\n' ;;\n"
         "ps) printf 'grafana\\timg\\t127.0.0.1:3000->3000/tcp\\tgrafana\\t\\n' ;;\n"
         "network) printf 'net\\tnetwork\\n' ;;\nesac\n"
     )
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     found = preflight.query_docker("net")
-    assert found == Docker("28.2.2", "", (replace(OURS, image="img"),), (("net", "network"),))
-    assert log.read_text().split() == ["version", "ps", "network"]
+    assert found == Docker("28.2.2", "", (replace(OURS, image="img"),), (("net", "network"),), True)
+    assert log.read_text().split() == ["info", "ps", "network"]
     docker.write_text("#!/bin/sh\necho 'Cannot connect' >&2; exit 1\n")
     assert preflight.query_docker("net") == Docker(error="Cannot connect")
     monkeypatch.setenv("PATH", str(tmp_path / "none"))
@@ -223,7 +223,7 @@ def test_report(host, tmp_path):
     user = replace(host, user="root")
     said = preflight.report([user], "net", facts(docker=Docker("28", "", (OURS,), (("net", "network"),))))
     assert said["architecture"] == "amd64"
-    assert said["docker"] == {"server_version": "28", "network_present": True}
+    assert said["docker"] == {"server_version": "28", "limits_memory": False, "network_present": True}
     assert said["users"] == {"grafana": {"uid": 0, "gid": 0}}
     assert said["components"] == {
         "grafana": {"marker": {"disk_bytes": 7}, "runtime_present": ["docker"], "set": "0123456789abcdef"}
