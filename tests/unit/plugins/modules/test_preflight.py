@@ -18,7 +18,7 @@ from ansible_collections.claude_code.observability.plugins.modules import prefli
 def call(capsys, tmp_path, monkeypatch):
     """Runs the module for Grafana on a host with an idle docker engine."""
     docker = tmp_path / "docker"
-    docker.write_text('#!/bin/sh\n[ "$1" = version ] && echo 28.2.2\nexit 0\n')
+    docker.write_text('#!/bin/sh\n[ "$1" = info ] && printf "28.2.2\\ttrue\\n"\nexit 0\n')
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(_preflight, "UNIT_DIRS", (str(tmp_path),))
@@ -46,7 +46,7 @@ def test_a_free_host_gives_facts(call):
         port = server.getsockname()[1]
     result = call(port)
     assert not result["changed"]
-    assert result["docker"] == {"server_version": "28.2.2", "network_present": False}
+    assert result["docker"] == {"server_version": "28.2.2", "limits_memory": True, "network_present": False}
     assert result["components"] == {"grafana": {"marker": {}, "runtime_present": [], "set": None}}
     assert result["euid"] == os.geteuid()
     assert call(port, user="root")["users"] == {"grafana": {"uid": 0, "gid": 0}}
