@@ -21,8 +21,8 @@ EDIT_DECISIONS = "claude_code_code_edit_tool_decision"
 # The other series carry no model: filtered by it, they would vanish.
 WITH_MODEL = {COST, TOKENS, LINES}
 
-# The Code tab of the desktop application has a service name of its own.
-EVENTS = '{service_name=~"claude-code|claude-code-desktop"}'
+# By the client's own scope: the service name differs in the desktop application, and can be set by its user.
+EVENTS = '{service_name=~".+"} | scope_name="com.anthropic.claude_code.events"'
 
 # Opens a bar at its time stamp instead of closing it there, so the bars cover the range up to now.
 BAR = "[$__interval] offset -$__interval"

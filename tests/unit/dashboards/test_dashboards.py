@@ -22,7 +22,7 @@ VOCABULARY = yaml.safe_load((Path(generator.__file__).parent / "vocabulary.yml")
 METRICS = {metric["series"]: metric for metric in VOCABULARY["metrics"].values()}
 EVERYWHERE = {*VOCABULARY["user"], *VOCABULARY["standard"]}
 IN_PROMETHEUS = {*EVERYWHERE, "job"}
-IN_LOKI = {*EVERYWHERE, *VOCABULARY["resource"], *VOCABULARY["event_standard"]}
+IN_LOKI = {*EVERYWHERE, "scope_name", *VOCABULARY["resource"], *VOCABULARY["event_standard"]}
 # Labels that a query makes itself.
 MADE = {"type"}
 
