@@ -84,36 +84,37 @@ def digest_of(value: object) -> str:
 
 
 @contextmanager
-def only_run(cache: Path, report: Report) -> Iterator[None]:
-    """One run at a time; what a killed one left is removed."""
+def locked(cache: Path, name: str, report: Report) -> Iterator[None]:
+    """One process at a time for this name; what a killed one left of it is removed."""
     cache.mkdir(parents=True, exist_ok=True)
-    with (cache / ".lock").open("w") as lock:
+    with (cache / f".{name}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            report("another build is running: waiting for it")
+            report(f"another run is at {name}: waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in cache.glob(".new-*"):
+        for left in cache.glob(f".new-{name}-*"):
             shutil.rmtree(left)
         yield
 
 
-def cached(cache: Path, name: str, key: str, produce: Callable[[Path], None]) -> Path:
+def cached(cache: Path, name: str, key: str, produce: Callable[[Path], None], report: Report) -> Path:
     """The directory with this key, produced whole or not at all; older keys of the name go."""
     final = cache / f"{name}-{key}"
     if final.is_dir():
         return final
-    staging = Path(tempfile.mkdtemp(prefix=".new-", dir=cache))
-    try:
-        produce(staging)
-        staging.chmod(0o755)
-        staging.rename(final)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    results = sorted(cache.glob(f"{name}-{'[0-9a-f]' * 16}"), key=lambda path: path.stat().st_mtime)
-    for old in results[:-KEPT_RESULTS]:
-        if old != final:
-            shutil.rmtree(old)
+    with locked(cache, name, report):
+        if final.is_dir():
+            return final
+        with tempfile.TemporaryDirectory(dir=cache, prefix=f".new-{name}-") as staging:
+            result = Path(staging) / "result"
+            result.mkdir()
+            produce(result)
+            result.rename(final)
+        results = sorted(cache.glob(f"{name}-{'[0-9a-f]' * 16}"), key=lambda path: path.stat().st_mtime)
+        for old in results[:-KEPT_RESULTS]:
+            if old != final:
+                shutil.rmtree(old)
     return final
 
 
@@ -178,31 +179,32 @@ class Build:
         return ["build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", flags]
 
     def binaries(self) -> Path:
-        return cached(self.cache, f"{self.program.name}-{self.arch}-programs", self.key, self.compile)
+        return cached(self.cache, f"{self.program.name}-{self.arch}-programs", self.key, self.compile, self.report)
 
     def compile(self, result: Path) -> None:
-        go = golang.find_go(self.cache, self.report)
+        with locked(self.cache, "go", self.report):
+            go = golang.find_go(self.cache, self.report)
         env = golang.environment(self.arch)
-        with tempfile.TemporaryDirectory(dir=self.cache, prefix=".new-") as temporary:
-            folder = Path(temporary)
-            for name, text in self.sources.items():
-                (folder / name).write_text(text, encoding="utf-8")
-            if not self.program.module:
-                self.generate(go, folder)
-            self.report(f"{self.label}: fetching modules")
-            packages = list(self.program.packages.values())
-            listed = golang.run([go, "list", "-deps", *packages], folder, env, self.label, self.report)
-            self.report(f"{self.label}: compiling {len(listed)} packages, unless Go's own cache has them")
-            for binary, package in self.program.packages.items():
-                argv = [go, *self.build_arguments(), "-o", str(result / binary), package]
-                golang.run(argv, folder, env, f"{self.label}: {binary}", self.report, len(listed))
-                self.check_version(result / binary)
-                self.report(f"{self.label}: built {binary}, {megabytes(result / binary)}")
-            if self.program.extras:
-                argv = [go, "list", "-m", "-f", "{{.Dir}}", self.program.module]
-                module = Path(golang.run(argv, folder, env, self.label, self.report)[-1])
-                for name, path in self.program.extras.items():
-                    shutil.copyfile(module / path, result / name)
+        folder = result.with_name("sources")
+        folder.mkdir()
+        for name, text in self.sources.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        if not self.program.module:
+            self.generate(go, folder)
+        self.report(f"{self.label}: fetching modules")
+        packages = list(self.program.packages.values())
+        listed = golang.run([go, "list", "-deps", *packages], folder, env, self.label, self.report)
+        self.report(f"{self.label}: compiling {len(listed)} packages, unless Go's own cache has them")
+        for binary, package in self.program.packages.items():
+            argv = [go, *self.build_arguments(), "-o", str(result / binary), package]
+            golang.run(argv, folder, env, f"{self.label}: {binary}", self.report, len(listed))
+            self.check_version(result / binary)
+            self.report(f"{self.label}: built {binary}, {megabytes(result / binary)}")
+        if self.program.extras:
+            argv = [go, "list", "-m", "-f", "{{.Dir}}", self.program.module]
+            module = Path(golang.run(argv, folder, env, self.label, self.report)[-1])
+            for name, path in self.program.extras.items():
+                shutil.copyfile(module / path, result / name)
 
     def generate(self, go: str, folder: Path) -> None:
         self.report(f"{self.label}: writing sources with the collector builder")
@@ -223,7 +225,7 @@ class Build:
     def packed(self, kind: str, inputs: list[str], produce: Callable[[Path], None]) -> Path:
         recipes = [pack.sha256(BUNDLE / name) for name in ("pack.py", "programs.py")]
         name, key = f"{self.program.name}-{self.arch}-{kind}", digest_of([self.key, recipes, inputs])
-        return cached(self.cache, name, key, produce)
+        return cached(self.cache, name, key, produce, self.report)
 
     def archive(self) -> None:
         """Publishes the release archive, then its checksum."""
@@ -238,12 +240,13 @@ class Build:
 
         result = self.packed("archive", [], produce)
         digest = (result / "sha256").read_text(encoding="utf-8")
-        publish(result / target.name, target)
         checksums = target.with_name(self.text(self.program.archive.checksums))
-        if not self.program.archive.bare:
-            existing = checksums.read_text(encoding="utf-8") if checksums.is_file() else ""
-            digest = pack.merge_checksums(existing, target.name, digest)
-        publish_text(digest, checksums)
+        with locked(self.cache, "mirror", self.report):
+            publish(result / target.name, target)
+            if not self.program.archive.bare:
+                existing = checksums.read_text(encoding="utf-8") if checksums.is_file() else ""
+                digest = pack.merge_checksums(existing, target.name, digest)
+            publish_text(digest, checksums)
         self.report(f"{self.label}: {target.relative_to(self.mirror)}, {megabytes(target)}")
 
     def image(self) -> None:
@@ -271,7 +274,8 @@ class Build:
             )
 
         result = self.packed("image", [pack.sha256(certificates)], produce)
-        publish(result / name, target)
+        with locked(self.cache, "mirror", self.report):
+            publish(result / name, target)
         self.report(f"{self.label}: {target.relative_to(self.mirror)}, {megabytes(target)}, {self.text(image.tag)}")
 
 
@@ -310,13 +314,11 @@ def main(argv: list[str]) -> None:
     options = parse(argv)
     report = Report()
     cache, mirror = cache_directory(), options.output.resolve()
-    with only_run(cache, report):
-        builds = [Build(program, options.arch, cache, mirror, report) for program in PROGRAMS]
-        for build in builds:
-            if options.what in (build.program.name, "all"):
-                build.archive()
-            if options.what in ("images", "all"):
-                build.image()
+    for build in [Build(program, options.arch, cache, mirror, report) for program in PROGRAMS]:
+        if options.what in (build.program.name, "all"):
+            build.archive()
+        if options.what in ("images", "all"):
+            build.image()
     report(f"mirror: {mirror}")
 
 

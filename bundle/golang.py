@@ -60,7 +60,7 @@ def find_go(cache: Path, report: Report) -> str:
 
 def install_go(home: Path, seen: str) -> None:
     home.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home.parent, prefix=".new-") as staging:
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix=".new-go-") as staging:
         venv = Path(staging) / "venv"
         for argv in (
             [sys.executable, "-m", "venv", str(venv)],

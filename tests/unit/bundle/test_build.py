@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import build
@@ -159,19 +161,47 @@ def test_failure_leaves_nothing_half(tmp_path: Path) -> None:
         raise BuildError("no")
 
     with pytest.raises(BuildError):
-        build.cached(tmp_path, "x", "0" * 16, fails)
-    assert list(tmp_path.iterdir()) == []
+        build.cached(tmp_path, "x", "0" * 16, fails, Lines())
+    assert [path.name for path in tmp_path.iterdir()] == [".x.lock"]
 
 
-def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
-    (tmp_path / ".new-left").mkdir()
-    with build.only_run(tmp_path, Lines()):
-        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+def test_what_a_killed_run_left_is_removed_but_not_what_another_is_making(tmp_path: Path) -> None:
+    for name in (".new-loki-amd64-image-1", ".new-loki-arm64-image-2"):
+        (tmp_path / name).mkdir()
+    with build.locked(tmp_path, "loki-amd64-image", Lines()):
+        assert {path.name for path in tmp_path.iterdir()} == {".loki-amd64-image.lock", ".new-loki-arm64-image-2"}
+
+
+def test_second_process_waits_and_finds_the_result(tmp_path: Path) -> None:
+    started, waiting = threading.Event(), threading.Event()
+
+    class Waits(Lines):
+        def __call__(self, text: str) -> None:
+            super().__call__(text)
+            waiting.set()
+
+    second = Waits()
+
+    def produce(result: Path) -> None:
+        (result / "once").touch()
+        started.set()
+        assert waiting.wait(30)
+
+    with ThreadPoolExecutor() as pool:
+        made = pool.submit(build.cached, tmp_path, "x", "0" * 16, produce, Lines())
+        assert started.wait(30)
+        found = build.cached(tmp_path, "x", "0" * 16, lambda result: pytest.fail("made twice"), second)
+        assert made.result() == found
+    assert second.lines == ["another run is at x: waiting for it"]
+    assert [path.name for path in found.iterdir()] == ["once"]
 
 
 def test_old_results_go_but_not_another_name_s(tmp_path: Path) -> None:
-    other = build.cached(tmp_path, "loki-amd64-programs", "a" * 16, lambda result: None)
-    results = [build.cached(tmp_path, "loki-amd64", f"{number:016x}", lambda result: None) for number in range(4)]
+    def make(name: str, key: str) -> Path:
+        return build.cached(tmp_path, name, key, lambda result: None, Lines())
+
+    other = make("loki-amd64-programs", "a" * 16)
+    results = [make("loki-amd64", f"{number:016x}") for number in range(4)]
     assert other.is_dir()
     assert results[-1].is_dir()
     assert sum(result.is_dir() for result in results) == build.KEPT_RESULTS
