@@ -44,6 +44,7 @@ MIXED = DataSourceRef(type_val="datasource", uid="-- Mixed --")
 
 # No bar is narrower: the client exports its metrics once a minute unless it is told otherwise.
 MIN_STEP = "1m"
+MOST_BARS = 120
 
 
 def metric(expr: str, ref_id: str = "A", legend: str = "") -> prometheus.Dataquery:
@@ -119,6 +120,7 @@ def bar_chart(title: str, description: str, query: Query, unit: str, *, width: i
         .with_target(query)
         .unit(unit)
         .min(0)
+        .max_data_points(MOST_BARS)
         .draw_style(GraphDrawStyle.BARS)
         .stacking(common.StackingConfig().mode(StackingMode.NORMAL))
         .fill_opacity(70)
