@@ -48,7 +48,8 @@ COUNTERS = {
     "claude_code.cost.usage": ("claude_code_cost_usage_USD_total", NANO),
     "claude_code.session.count": ("claude_code_session_count_total", 1),
 }
-LOG_SELECTOR = '{service_name="claude-code"}'
+# By the client's own scope: users can set the service name.
+LOG_SELECTOR = '{service_name=~".+"} | scope_name="com.anthropic.claude_code.events"'
 
 
 # Equal to the micro-dollar: known totals are rounded to it, so half of one is the most an equal sum can be off.
