@@ -210,6 +210,13 @@ def test_no_session_yet_is_no_failure(site: Site) -> None:
     assert {outcome.row(check).detail for check in ORIGINAL} == {"no Claude Code session seen yet"}
 
 
+def test_a_query_that_alone_has_no_data_is_told_apart(site: Site, stack: Stack) -> None:
+    stack.series = 12
+    outcome = site.verify()
+    assert outcome.code == 0, outcome.output
+    assert outcome.row("Original's log query").detail == "nothing, though other queries have data"
+
+
 def test_check_mode_sends_and_asks_nothing(site: Site, stack: Stack) -> None:
     outcome = site.verify("--check")
     assert outcome.code == 0, outcome.output
