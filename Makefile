@@ -28,7 +28,7 @@ status: setup ## Health, version, ports, disk and last data of every component
 	@$(RUN) playbooks/status.yml
 
 logs: setup ## Follow one component: make logs C=otel-collector
-	@$(RUN) playbooks/logs.yml -e component=$(or $(C),$(error say which: make logs C=otel-collector, prometheus, loki or grafana))
+	@scripts/logs $(I) $(C)
 
 verify: setup ## Send a probe through the whole path and find it again
 	@$(RUN) playbooks/verify.yml
