@@ -1,5 +1,6 @@
 # The one list of habits. `make help` prints it.
-I ?= inventory/one-host.yml
+# The inventory that make quickstart wrote, if it did.
+I ?= $(or $(wildcard .quickstart.yml),inventory/one-host.yml)
 RUN := . .venv/bin/activate && ansible-playbook -i $(I)
 CONFIRM := $(if $(confirm),-e confirm=$(confirm))
 .DEFAULT_GOAL := help
