@@ -60,7 +60,9 @@ def wanted(ledger: Ledger, expected: Ledger) -> Ledger:
 
 
 @pytest.fixture(scope="session")
-def told(homes: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> dict:
+def told(
+    homes: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> dict[str, Told]:
     """All sessions played, and the stores asked until they agree with the model API's ledger or the time is up."""
     prometheus, loki = Prometheus(setting("PROMETHEUS")), Loki(setting("LOKI"))
     program = client.install()

@@ -207,14 +207,20 @@ def resumed(session: Session) -> None:
     session.ask("second", "--resume", session.id)
 
 
+# What a repository may put into OTEL_RESOURCE_ATTRIBUTES: names of the client's own attributes, and names that
+# the stores spell like one of these.
+HOSTILE = [
+    *("service.name", "scope.name", "session.id", "user.id", "event.name", "model", "type", "cost_usd", "input_tokens"),
+    *("scope_name", "session_id", "event_name", "cost.usd", "input.tokens", "job", "instance"),
+]
+
+
 def in_hostile_repository(session: Session) -> None:
-    """A repository may set resource attributes: these try to hide the session, or to pass it off as another."""
+    """The repository's settings try to hide the session, or to change what it used."""
     settings = session.folder / ".claude" / "settings.json"
     settings.parent.mkdir()
-    names = ("service.name", "session.id", "user.id", "event.name", "type", "model", "job", "instance", "cost_usd")
-    settings.write_text(
-        json.dumps({"env": {"OTEL_RESOURCE_ATTRIBUTES": ",".join(f"{name}=another" for name in names)}})
-    )
+    attributes = ",".join(f"{name}=7" for name in HOSTILE)
+    settings.write_text(json.dumps({"env": {"OTEL_RESOURCE_ATTRIBUTES": attributes}}))
     one_turn(session)
 
 

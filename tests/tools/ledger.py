@@ -23,24 +23,23 @@ import urllib.request
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from dashboards.queries import ACTIVE_TIME, COMMITS, COST, EDIT_DECISIONS, EVENTS, LINES, SESSIONS, TOKENS
+
 Ledger = dict[str, int]
 
-TOKENS = {
+TOKEN_FIELDS = {
     "input": "input_tokens",
     "output": "output_tokens",
     "cacheRead": "cache_read_tokens",
     "cacheCreation": "cache_creation_tokens",
 }
 NANO = 1_000_000_000
-TOKEN_METRIC = "claude_code_token_usage_tokens"
-COST_METRIC = "claude_code_cost_usage_USD"
-SESSION_METRIC = "claude_code_session_count"
 # Series of the exact path by the client's name of the metric, and the factor that makes an integer of their sum.
 METRICS = {
-    "claude_code.active_time.total": ("claude_code_active_time_total_seconds", 1000),
-    "claude_code.lines_of_code.count": ("claude_code_lines_of_code_count", 1),
-    "claude_code.commit.count": ("claude_code_commit_count", 1),
-    "claude_code.code_edit_tool.decision": ("claude_code_code_edit_tool_decision", 1),
+    "claude_code.active_time.total": (ACTIVE_TIME, 1000),
+    "claude_code.lines_of_code.count": (LINES, 1),
+    "claude_code.commit.count": (COMMITS, 1),
+    "claude_code.code_edit_tool.decision": (EDIT_DECISIONS, 1),
 }
 # The counters that are scraped from the collector: where cumulative input belongs.
 COUNTERS = {
@@ -48,9 +47,6 @@ COUNTERS = {
     "claude_code.cost.usage": ("claude_code_cost_usage_USD_total", NANO),
     "claude_code.session.count": ("claude_code_session_count_total", 1),
 }
-# By the client's own scope: users can set the service name.
-LOG_SELECTOR = '{service_name=~".+"} | scope_name="com.anthropic.claude_code.events"'
-
 
 # Equal to the micro-dollar: known totals are rounded to it, so half of one is the most an equal sum can be off.
 COST_SLACK = 500
@@ -107,9 +103,9 @@ class Prometheus:
                 name = f"{row} {labels.get('type', '')}".rstrip()
                 ledgers.setdefault(labels["session_id"], {})[name] = round(float(item["value"][1]) * factor)
 
-        add("tokens", TOKEN_METRIC, "session_id, type")
-        add("cost", COST_METRIC, factor=NANO)
-        add("starts", SESSION_METRIC)
+        add("tokens", TOKENS, "session_id, type")
+        add("cost", COST, factor=NANO)
+        add("starts", SESSIONS)
         for name, (metric, factor) in METRICS.items():
             add(f"metric {name}", metric, "session_id, type", factor)
         for ledger in ledgers.values():
@@ -144,12 +140,12 @@ class Loki:
         wanted = alternatives(sessions)
         span = seconds(first, now)
         ledgers: dict[str, Ledger] = {}
-        mine = f'{LOG_SELECTOR} | session_id=~"{wanted}"'
+        mine = f'{EVENTS} | session_id=~"{wanted}"'
         for item in self.query(f"sum by (session_id, event_name) (count_over_time({mine} [{span}]))", now):
             labels = item["metric"]
             ledger = ledgers.setdefault(labels["session_id"], {"sessions": 1})
             ledger[f"event {labels['event_name']}"] = int(item["value"][1])
-        rows = {"cost": ("cost_usd", NANO)} | {f"tokens {kind}": (field, 1) for kind, field in TOKENS.items()}
+        rows = {"cost": ("cost_usd", NANO)} | {f"tokens {kind}": (field, 1) for kind, field in TOKEN_FIELDS.items()}
         for row, (field, factor) in rows.items():
             unwrapped = f'{mine} | event_name="api_request" | unwrap {field} [{span}]'
             for item in self.query(f"sum by (session_id) (sum_over_time({unwrapped}))", now):

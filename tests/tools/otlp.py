@@ -16,11 +16,14 @@ from google.protobuf import json_format
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2, logs_service_pb2_grpc
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
 
-REQUESTS = {
+REQUESTS: dict[str, Any] = {
     "metrics": metrics_service_pb2.ExportMetricsServiceRequest,
     "logs": logs_service_pb2.ExportLogsServiceRequest,
 }
-STUBS = {"metrics": metrics_service_pb2_grpc.MetricsServiceStub, "logs": logs_service_pb2_grpc.LogsServiceStub}
+STUBS: dict[str, Any] = {
+    "metrics": metrics_service_pb2_grpc.MetricsServiceStub,
+    "logs": logs_service_pb2_grpc.LogsServiceStub,
+}
 TIMEOUT = 10
 ATTEMPTS = 6
 

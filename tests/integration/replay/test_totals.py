@@ -13,7 +13,7 @@ from tests.tools.environment import setting
 from tests.tools.otlp import GrpcSender, HttpSender
 from tests.tools.replay import replay_all
 
-TIMEOUT = 120
+TIMEOUT = 60
 LATE = 50 * 3600.0
 FOUND = {"prometheus": late.TOKENS, "loki": late.TOKENS}
 
