@@ -96,10 +96,9 @@ def refused(project, host):
 def test_a_foreign_thing_is_refused_by_its_owner_and_our_variable(refused, what, owner, change):
     played, _before, _after = refused
     played.failed_with("nothing was changed")
-    said = " ".join(played.output.split())
-    line = next((f"- {line}" for line in said.split(" - ") if line.startswith(what)), "")
-    assert owner in line, said
-    assert change in line, said
+    line = next((line for line in played.said.split(" - ") if line.startswith(what)), "")
+    assert owner in line, played.output
+    assert change in line, played.output
 
 
 def test_nothing_is_changed_beside_foreign_things(refused):

@@ -73,8 +73,8 @@ def test_stop_and_start_keep_the_data(project, stack):
 
 def test_logs_show_what_a_component_says(project, stack):
     played = verb(project, stack, "logs", component="otel_collector", lines=20).ok()
-    assert "Everything is ready. Begin running and processing data." in played.output
-    assert "TSDB" not in played.output
+    assert "Everything is ready. Begin running and processing data." in played.said
+    assert "TSDB" not in played.said
 
 
 @pytest.mark.parametrize(("name", "told"), [("reset", "Nothing was deleted"), ("uninstall", "Nothing was removed")])

@@ -77,7 +77,7 @@ def test_a_link_to_the_file_of_another_user_is_refused(users, settings):
     users.sh("su grace -c 'mkdir -m 0777 ~/.claude; echo {} >~/.claude/settings.json'")
     users.sh(f"chmod 0755 ~ada ~grace; chmod 0755 ~ada/.claude; chmod 0666 ~grace/{SETTINGS}")
     users.sh(f"su mallory -c 'mkdir ~/.claude; ln -s /home/ada/{SETTINGS} ~/{SETTINGS}'")
-    users.sh("su mallet -c 'ln -s /home/grace/.claude ~/.claude'")
+    users.sh(f"su mallet -c 'mkdir ~/.claude; ln -s /home/grace/{SETTINGS} ~/{SETTINGS}'")
     victims = "find ~ada/.claude ~grace/.claude -type f -printf '%p %u %m %T+\\n' -exec sha256sum '{}' ';'"
     before = users.sh(victims)
     settings(["mallory", "linus", "mallet"]).failed_with("2 of 3 users: mallory: ", "; mallet: ")

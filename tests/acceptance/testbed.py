@@ -145,11 +145,15 @@ class Played:
         assert self.rc == 0, self.output
         return self
 
+    @property
+    def said(self) -> str:
+        """The output without its line breaks, which may be anywhere."""
+        return " ".join(self.output.split())
+
     def failed_with(self, *texts: str) -> Played:
-        """Fails unless the play failed and said all of these, whatever its line breaks."""
+        """Fails unless the play failed and said all of these."""
         assert self.rc != 0, self.output
-        said = " ".join(self.output.split())
-        missing = [text for text in texts if text not in said]
+        missing = [text for text in texts if text not in self.said]
         assert not missing, f"not said: {missing}\n{self.output}"
         return self
 
