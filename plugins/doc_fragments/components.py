@@ -17,7 +17,7 @@ options:
     required: true
     suboptions:
       name:
-        description: Name of the component, its container, its unit and, unless O(components[].user) says otherwise, its user.
+        description: Name of the component, its container, its unit and, without O(components[].user), its user.
         type: str
         required: true
       runtime:

@@ -54,6 +54,5 @@ def test_every_option_has_a_type_and_a_description(role: Path) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
-def test_variables_carry_the_role_name_or_are_shared(role: Path) -> None:
-    prefixes = ("stack_", "component_") if role.name == "component" else (f"{role.name}_",)
-    assert [name for name in load(role / "defaults" / "main.yml") if not name.startswith(prefixes)] == []
+def test_variables_carry_the_role_name(role: Path) -> None:
+    assert [name for name in load(role / "defaults" / "main.yml") if not name.startswith(f"{role.name}_")] == []
