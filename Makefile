@@ -52,7 +52,7 @@ site: setup ## Roll out or change the stack and the clients
 ##@ Tests
 
 SCENARIOS := default docker split switch
-PARTS := lint unit fuzz sanity bundle integration $(SCENARIOS:%=molecule-%) e2e
+PARTS := lint unit fuzz sanity bundle integration grafana $(SCENARIOS:%=molecule-%) e2e acceptance quickstart
 
 .PHONY: test test-molecule $(PARTS:%=test-%)
 test: ## Everything, part by part, with a summary at the end
@@ -76,13 +76,22 @@ test-bundle: setup-dev ## Build the real programs (minutes, once) and their mirr
 test-integration: setup-test test-bundle ## Single modules against real archives, engines and programs
 	@.venv/bin/pytest tests/integration --ignore tests/integration/replay
 
+test-grafana: setup-test ## The grafana role; with its real release: make test-grafana GRAFANA_ARCHIVE=FILE
+	@. .venv/bin/activate && for runtime in systemd docker; do tests/integration/grafana/real $$runtime $(GRAFANA_ARCHIVE) || exit 1; done
+
 test-molecule: $(SCENARIOS:%=test-molecule-%) ## Every scenario below
 
 test-molecule-%: setup-test test-bundle ## One scenario: default, docker, split or switch
 	@scripts/molecule $*
 
 test-e2e: setup-test test-bundle ## Recordings, then the real client, through the whole stack
-	@tests/e2e/run
+	@. .venv/bin/activate && tests/e2e/run
+
+test-acceptance: setup-test test-bundle ## The published collection on throw-away hosts: refusals, kill -9, every verb
+	@.venv/bin/pytest tests/acceptance
+
+test-quickstart: setup-test test-bundle ## make quickstart by an ordinary user on a fresh machine
+	@.venv/bin/pytest tests/quickstart
 
 ##@ Contribute
 
