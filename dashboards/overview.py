@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders import dashboard, table
 from grafana_foundation_sdk.builders.common import TableSortByFieldState
+from grafana_foundation_sdk.models.dashboard import DashboardRangeMapOptions, RangeMap, ValueMappingResult
 
 from dashboards import panels as p
 from dashboards import queries as q
@@ -18,7 +19,10 @@ TOKEN_FIELDS = {
     "cacheRead": "cache_read_tokens",
     "cacheCreation": "cache_creation_tokens",
 }
-COST_ROW = "cost in USD"
+COST_ROW = "cost, micro-USD"
+DIFFERENCE = "Difference"
+# Sums of decimal fractions, added in another order, differ in the last digit.
+NO_DIFFERENCE = RangeMap(options=DashboardRangeMapOptions(from_val=-0.5, to=0.5, result=ValueMappingResult(text="0")))
 UID = "claude-code-overview"
 
 # An attribute that an event does not carry is empty.
@@ -41,7 +45,7 @@ def build() -> dashboard.Dashboard:
     for row, panels in (
         ("Totals", [*_totals(), *_work()]),
         ("Over time", _over_time()),
-        ("Who, and can it be trusted", [_who(), _reconciliation()]),
+        ("By developer, and the cross-check", [_who(), _reconciliation()]),
         ("API and events", _events()),
     ):
         result.with_row(dashboard.Row(row))
@@ -60,6 +64,7 @@ def _totals() -> list[p.Panel]:
             "currencyUSD",
             width=4,
             color="green",
+            decimals=2,
         ),
         p.number(
             "Tokens",
@@ -89,8 +94,9 @@ def _totals() -> list[p.Panel]:
             "Active time",
             "cli: Claude at work. user: a person typing or reading in an interactive session. Not filtered by model.",
             p.metric(q.total(q.ACTIVE_TIME, by="type"), legend="{{type}}"),
-            "dtdurations",
+            "s",
             width=4,
+            decimals=1,
         ),
         p.number(
             "Read from cache",
@@ -110,7 +116,7 @@ def _work() -> list[p.Panel]:
             "input: sent anew. output: written by the model. cacheCreation: sent and kept. cacheRead: reused.",
             p.metric(q.total(q.TOKENS, by="type"), legend="{{type}}"),
             "short",
-            width=10,
+            width=8,
             color="blue",
         ),
         p.number(
@@ -118,14 +124,14 @@ def _work() -> list[p.Panel]:
             "Lines added and removed by Claude's edits. Lines a person wrote are not in here.",
             p.metric(q.total(q.LINES, by="type"), legend="{{type}}"),
             "short",
-            width=5,
+            width=4,
         ),
         p.number(
             "Commits",
             "Commits made by Claude. Not filtered by model.",
             p.metric(q.total(q.COMMITS)),
             "short",
-            width=3,
+            width=4,
             decimals=0,
         ),
         p.number(
@@ -133,7 +139,7 @@ def _work() -> list[p.Panel]:
             "Pull requests opened by Claude. Not filtered by model.",
             p.metric(q.total(q.PULL_REQUESTS)),
             "short",
-            width=3,
+            width=4,
             decimals=0,
         ),
         p.number(
@@ -141,7 +147,7 @@ def _work() -> list[p.Panel]:
             "Share of Claude's file edits that were accepted, by a person or by a rule. Not filtered by model.",
             p.metric(q.share(q.EDIT_DECISIONS, 'decision="accept"')),
             "percentunit",
-            width=3,
+            width=4,
             decimals=0,
         ),
     ]
@@ -211,36 +217,45 @@ def _who() -> table.Panel:
 def _reconciliation() -> table.Panel:
     """Everything is sent twice, as metrics and as events, on separate paths into separate stores."""
     kinds = q.total(q.TOKENS, by="type", filtered_by_model=False)
-    cost = _row(q.total(q.COST, filtered_by_model=False), COST_ROW)
-    fields = {**TOKEN_FIELDS, COST_ROW: "cost_usd"}
+    cost = q.total(q.COST, filtered_by_model=False)
+    in_events = {kind: q.event_total(field) for kind, field in TOKEN_FIELDS.items()}
+    in_events[COST_ROW] = f"1e6 * {q.event_total('cost_usd')}"
     return (
         p.grid(
             "Metrics against events",
             "The same requests counted twice, on separate paths. Equal where nobody worked at the edges of the range: "
             "a metric carries the time of its export, up to a minute after the event. A lasting difference means that "
-            "one path lost or doubled data. Not filtered by model.",
+            "one path lost or doubled data, or that a client sends running totals. Not filtered by model.",
             p.MIXED,
             width=10,
         )
-        .with_target(p.metric_table(f"{kinds} or {cost}", "A"))
-        .with_target(p.event(" or ".join(_row(q.event_total(field), kind) for kind, field in fields.items()), "B"))
+        .with_target(p.metric_table(f"{kinds} or {_row(f'1e6 * {cost}', COST_ROW)}", "A"))
+        .with_target(p.event(" or ".join(_row(vector, kind) for kind, vector in in_events.items()), "B"))
         .with_transformation(p.transformation("joinByField", byField="type", mode="outer"))
-        .with_transformation(
-            p.transformation(
-                "calculateField",
-                mode="binary",
-                alias="Difference",
-                binary={"left": "Value #A", "operator": "-", "right": "Value #B"},
-            )
-        )
         .with_transformation(
             p.transformation(
                 "organize",
                 excludeByName={"Time": True, "Time 1": True, "Time 2": True},
-                renameByName={"type": "What", "Value #A": "Metrics", "Value #B": "Events"},
+                renameByName={"type": "What", "Value": "Metrics", "Value #A": "Metrics", "Value #B": "Events"},
+            )
+        )
+        .with_transformation(
+            p.transformation(
+                "calculateField",
+                mode="binary",
+                alias=DIFFERENCE,
+                binary={"left": "Metrics", "operator": "-", "right": "Events"},
             )
         )
         .unit("locale")
+        .override_by_name(
+            DIFFERENCE,
+            [
+                p.setting("custom.cellOptions", {"type": "color-text"}),
+                p.setting("thresholds", p.bounds((None, "orange"), (-0.5, "green"), (0.5, "orange")).build()),
+                p.setting("mappings", [NO_DIFFERENCE]),
+            ],
+        )
     )
 
 
@@ -257,35 +272,43 @@ def _events() -> list[p.Panel]:
             p.event(q.event_count("api_request")),
             "short",
             width=4,
-            height=9,
+            height=10,
             decimals=0,
         ),
-        p.number(
+        p.grid(
             "API errors",
-            "Requests that failed for good, by HTTP status. Retries that helped are not in here.",
-            p.event(q.event_count("api_error", by="status_code"), legend="{{status_code}}"),
-            "short",
-            width=4,
-            height=9,
-            color="red",
-            decimals=0,
-        ),
+            "Requests that failed for good, by HTTP status. Retries that helped do not count. Not filtered by model.",
+            p.LOGS,
+            width=7,
+            height=10,
+        )
+        .with_target(p.event(q.event_count("api_error", by="status_code, model")))
+        .with_transformation(
+            p.transformation(
+                "organize",
+                excludeByName={"Time": True},
+                indexByName={"status_code": 0, "model": 1, "Value #A": 2},
+                renameByName={"status_code": "Status", "model": "Model", "Value #A": "Errors"},
+            )
+        )
+        .override_by_name("Status", [p.setting("custom.width", 70)])
+        .override_by_name("Errors", [p.setting("custom.width", 70)]),
         p.bar_chart(
             "API requests and errors",
             "api_request: answered. api_error: given up. api_retries_exhausted: given up after the last retry. "
             "Not filtered by model.",
-            p.event_bars(
-                q.event_count("api_request", "api_error", "api_retries_exhausted", by="event_name", window=q.BAR),
+            p.event_range(
+                q.event_count("api_request", "api_error", "api_retries_exhausted", by="event_name", window=q.EVENT_BAR),
                 legend="{{event_name}}",
             ),
             "short",
-            width=16,
+            width=13,
         ),
         p.log_lines(
             "Recent events",
             "The newest events. A click on one shows all its attributes. Prompts and answers are hidden unless the "
             "client was told to send them.",
-            p.event_lines(f"{q.events('.+')} | line_format `{LINE}`"),
+            p.event_range(f"{q.events('.+')} | line_format `{LINE}`"),
             height=12,
         ),
     ]

@@ -42,9 +42,10 @@ METRICS = DataSourceRef(type_val="prometheus", uid="${metrics}")
 LOGS = DataSourceRef(type_val="loki", uid="${logs}")
 MIXED = DataSourceRef(type_val="datasource", uid="-- Mixed --")
 
-# No bar is narrower: the client exports its metrics once a minute unless it is told otherwise.
+# No bar is narrower: the client exports its metrics once a minute unless it is told otherwise. Set on the panel, never
+# on the query: Loki would take it for the step itself, and windows longer than the step count everything many times.
 MIN_STEP = "1m"
-MOST_BARS = 120
+MOST_BARS = 100
 
 
 def metric(expr: str, ref_id: str = "A", legend: str = "") -> prometheus.Dataquery:
@@ -53,7 +54,7 @@ def metric(expr: str, ref_id: str = "A", legend: str = "") -> prometheus.Dataque
 
 
 def metric_bars(expr: str, legend: str) -> prometheus.Dataquery:
-    return _metric(expr, "A", legend).range().interval(MIN_STEP)
+    return _metric(expr, "A", legend).range()
 
 
 def metric_table(expr: str, ref_id: str = "A") -> prometheus.Dataquery:
@@ -68,12 +69,8 @@ def event(expr: str, ref_id: str = "A", legend: str = "") -> loki.Dataquery:
     return _event(expr, ref_id, legend).query_type(LokiQueryType.INSTANT)
 
 
-def event_bars(expr: str, legend: str) -> loki.Dataquery:
-    return _event(expr, "A", legend).query_type(LokiQueryType.RANGE).step(MIN_STEP)
-
-
-def event_lines(expr: str) -> loki.Dataquery:
-    return _event(expr, "A", "").query_type(LokiQueryType.RANGE)
+def event_range(expr: str, legend: str = "") -> loki.Dataquery:
+    return _event(expr, "A", legend).query_type(LokiQueryType.RANGE)
 
 
 def _event(expr: str, ref_id: str, legend: str) -> loki.Dataquery:
@@ -120,7 +117,9 @@ def bar_chart(title: str, description: str, query: Query, unit: str, *, width: i
         .with_target(query)
         .unit(unit)
         .min(0)
+        .interval(MIN_STEP)
         .max_data_points(MOST_BARS)
+        .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC))
         .draw_style(GraphDrawStyle.BARS)
         .stacking(common.StackingConfig().mode(StackingMode.NORMAL))
         .fill_opacity(70)
@@ -135,13 +134,15 @@ def bar_chart(title: str, description: str, query: Query, unit: str, *, width: i
             .sort_desc(True)
         )
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
-        .height(9)
+        .height(10)
         .span(width)
     )
 
 
 def grid(title: str, description: str, source: DataSourceRef, *, width: int, height: int = 9) -> table.Panel:
-    return table.Panel().title(title).description(description).datasource(source).height(height).span(width)
+    return (
+        table.Panel().title(title).description(description).datasource(source).min_width(80).height(height).span(width)
+    )
 
 
 def log_lines(title: str, description: str, query: loki.Dataquery, *, height: int) -> logs.Panel:
@@ -194,11 +195,11 @@ def base(title: str, uid: str, description: str) -> dashboard.Dashboard:
             .include_vars(True)
             .keep_time(True)
         )
-        .with_variable(_source("metrics", "Metrics", "prometheus", "claude-prometheus"))
-        .with_variable(_source("logs", "Events", "loki", "claude-loki"))
         .with_variable(_label("team", "Team", ""))
         .with_variable(_label("developer", "Developer", '{team=~"$team"}'))
         .with_variable(_label("model", "Model", '{team=~"$team", developer=~"$developer"}'))
+        .with_variable(_source("metrics", "Metrics", "prometheus", "claude-prometheus"))
+        .with_variable(_source("logs", "Events", "loki", "claude-loki"))
     )
 
 

@@ -24,8 +24,10 @@ WITH_MODEL = {COST, TOKENS, LINES}
 # By the client's own scope: the service name differs in the desktop application, and can be set by its user.
 EVENTS = '{service_name=~".+"} | scope_name="com.anthropic.claude_code.events"'
 
-# Opens a bar at its time stamp instead of closing it there, so the bars cover the range up to now.
+# Opens a bar at its time stamp instead of closing it there, so the bars cover the range up to now. Grafana has one name
+# for Prometheus's step and another for Loki's.
 BAR = "[$__interval] offset -$__interval"
+EVENT_BAR = "[$__auto] offset -$__auto"
 RANGE = "[$__range]"
 
 

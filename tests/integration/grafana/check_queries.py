@@ -55,8 +55,8 @@ def queries() -> Iterator[Query]:
 
 def filled_in(expr: str, window: int) -> str:
     """The query as Grafana sends it with All chosen everywhere."""
-    for name, value in {"__range": f"{window}s", "__interval": f"{window}s"}.items():
-        expr = expr.replace(f"${name}", value)
+    for name in ("__range", "__interval", "__auto"):
+        expr = expr.replace(f"${name}", f"{window}s")
     return re.sub(r"\$\w+", ".*", expr)
 
 

@@ -43,7 +43,7 @@ def of_query(query: str) -> Names:
     found.labels |= set(UNWRAP.findall(rest))
     rest = UNWRAP.sub(" ", rest)
     found.functions = set(CALL.findall(rest)) - WORDS
-    rest = re.sub(r"\$\w+|\[[^]]*\]", " ", rest)
+    rest = re.sub(r"\$\w+|\[[^]]*\]|\b\d\w*", " ", rest)
     found.metrics = {
         word for word in re.findall(r"[A-Za-z_]\w*", rest) if word not in WORDS | found.functions | {"line_format"}
     }
