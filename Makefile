@@ -52,6 +52,7 @@ site: setup ## Roll out or change the stack and the clients
 ##@ Tests
 
 SCENARIOS := default docker split switch
+MOLECULE := $(SCENARIOS:%=test-molecule-%)
 PARTS := lint unit fuzz sanity bundle integration grafana $(SCENARIOS:%=molecule-%) e2e acceptance quickstart
 
 .PHONY: test test-molecule $(PARTS:%=test-%)
@@ -79,9 +80,9 @@ test-integration: setup-test test-bundle ## Single modules against real archives
 test-grafana: setup-test ## The grafana role; with its real release: make test-grafana GRAFANA_ARCHIVE=FILE
 	@. .venv/bin/activate && for runtime in systemd docker; do tests/integration/grafana/real $$runtime $(GRAFANA_ARCHIVE) || exit 1; done
 
-test-molecule: $(SCENARIOS:%=test-molecule-%) ## Every scenario below
+test-molecule: $(MOLECULE) ## Every scenario; each alone as test-molecule-NAME: default, docker, split, switch
 
-test-molecule-%: setup-test test-bundle ## One scenario: default, docker, split or switch
+$(MOLECULE): test-molecule-%: setup-test test-bundle
 	@scripts/molecule $*
 
 test-e2e: setup-test test-bundle ## Recordings, then the real client, through the whole stack
