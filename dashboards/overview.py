@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.builders import dashboard, table
 from grafana_foundation_sdk.builders.common import TableSortByFieldState
-from grafana_foundation_sdk.models.dashboard import DashboardRangeMapOptions, RangeMap, ValueMappingResult
+from grafana_foundation_sdk.models.dashboard import (
+    DashboardLinkType,
+    DashboardRangeMapOptions,
+    RangeMap,
+    ValueMappingResult,
+)
 
 from dashboards import panels as p
 from dashboards import queries as q
@@ -177,7 +182,7 @@ def _who() -> table.Panel:
     by = "developer, team, model"
     link = (
         dashboard.DashboardLink("Only ${__value.text}")
-        .type(p.DashboardLinkType.LINK)
+        .type(DashboardLinkType.LINK)
         .url(
             f"/d/{UID}?${{__url_time_range}}&${{metrics:queryparam}}&${{logs:queryparam}}&var-developer=${{__value.text}}"
         )
