@@ -35,7 +35,7 @@ RUNTIMES = ("systemd", "docker")
 SCENARIO = "footprint"
 HOST = f"ccobs-{SCENARIO}-stack"
 ROLES = {"otel-collector": "otel_collector", "prometheus": "prometheus", "loki": "loki"}
-COLUMNS = ("component", "download", "installed", "RAM idle", "RAM replay", "data / 1,000 requests")
+COLUMNS = ("component", "download", "installed", "RAM idle", "of it own", "RAM replay", "data / 1,000 requests")
 GRAFANA = "grafana: not measured: its release cannot be had here (upstream: archive about 460 MB, 1.4 GB unpacked)"
 
 # A busy developer's client exports metrics every 10 s (our settings) and events every 5 s (its default).
@@ -45,6 +45,7 @@ NOTES = f"""
 download    release archive, or the image as a file (a registry sends it compressed)
 installed   /opt/<name>, or the image
 RAM         resident memory (VmRSS) of the program; the engine itself is not in it
+of it own   without the pages of the program's file (RssAnon), which the kernel drops when it needs the room
 RAM replay  the most during the replay (VmHWM): tests/recordings again and again, each time as new sessions, over gRPC
             and HTTP, at the pace of {DEVELOPERS} developers who all work ({RATE:.0f} requests a second)
 data        what /var/lib/<name> grew by, the stack's own metrics included: write-ahead logs, later packed into blocks
@@ -133,7 +134,7 @@ class Component:
         return int(sh(f"du --summarize --block-size=1 {folder}").split()[0])
 
     def memory(self, field: str = "VmRSS") -> int:
-        """Resident memory: VmRSS now, VmHWM the most since forget_peak."""
+        """Resident memory: VmRSS now, RssAnon its own part, VmHWM the most since forget_peak."""
         return 1024 * int(sh(f"awk '/^{field}/ {{print $2}}' /proc/{self.pid}/status"))
 
     def forget_peak(self) -> None:
@@ -187,6 +188,7 @@ def measure(runtime: str, seconds: float) -> str:
 
     wait_until_settled(components)
     idle = [component.memory() for component in components]
+    own = [component.memory("RssAnon") for component in components]
     data = [component.data() for component in components]
     for component in components:
         component.forget_peak()
@@ -204,6 +206,7 @@ def measure(runtime: str, seconds: float) -> str:
         [component.download(played) for component in components],
         [component.installed() for component in components],
         [*idle],
+        [*own],
         [*peak],
         [growth * 1000 / requests for growth in grown],
     ]
