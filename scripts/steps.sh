@@ -31,7 +31,7 @@ step() {
   fi
   say_step "$text" FAILED "$((SECONDS - start)) s"
   tell ""
-  show_table "$log"
+  ! grep -q '^        CHECK  ' "$log" || { show_table "$log"; tell ""; }
   explain "$log" >&2
   [ -z "${HINT:-}" ] || tell "" "$HINT"
   die "The whole output is in $log"
@@ -83,17 +83,19 @@ show_table() { # LOG
   }' "$1" >&2
 }
 
-# Ansible's own account of an error up to where the task stands, or the end of another program's output.
-explain() {
-  if grep -q '^\[ERROR\]: ' "$1"; then
-    sed -n '/^\[ERROR\]: /,/^Origin: /{
+# Ansible's account of the last error, without where the task stands, or the end of another program's output.
+explain() { # LOG
+  local last
+  last=$(grep -n '^\[ERROR\]: ' "$1" | tail -n 1 | cut -d : -f 1 || true)
+  if [ -n "$last" ]; then
+    sed -n "$last,/^Origin: /{
       /^Origin: /d
       s/^\[ERROR\]: //
       s/^Task failed: //
       s/^[A-Z][a-z]* failed: //
       s/^[0-9]* of [0-9]* users: //
       p
-    }' "$1" | head -n 40
+    }" "$1" | head -n 40
   else
     tail -n 15 "$1"
   fi
