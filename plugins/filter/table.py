@@ -8,9 +8,11 @@ DOCUMENTATION = r"""
 name: table
 author:
   - claude_code.observability contributors (!UNKNOWN)
-short_description: Lines of a table with aligned columns
+short_description: A table with aligned columns
 description:
-  - Takes rows and gives lines of text with a heading, for a person to read in the terminal.
+  - Takes rows and gives a table with a heading, for M(ansible.builtin.debug) to show to a person.
+  - It is one text with the result format V(yaml) of the default callback, and a list of lines otherwise, because each
+    format keeps the columns of one of them only.
 positional: columns
 options:
   _input:
@@ -33,21 +35,28 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The lines.
-  type: list
-  elements: str
+  description: The table, a text or a list of lines.
+  type: raw
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible import constants as C
 
-def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
+
+def lines(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
     """The rows as lines with a heading, each column as wide as its widest cell."""
     cells = [[column.upper().replace("_", " ") for column in columns]]
     cells += [[str(row.get(column, "")) for column in columns] for row in rows]
     widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str | list[str]:
+    """The table in the form that the result format of the callback keeps."""
+    result_format = C.config.get_config_value("result_format", plugin_type="callback", plugin_name="default")
+    return "\n".join(lines(rows, columns)) if result_format == "yaml" else lines(rows, columns)
 
 
 class FilterModule:

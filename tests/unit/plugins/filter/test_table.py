@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.claude_code.observability.plugins.filter.table import table
+import pytest
+from ansible_collections.claude_code.observability.plugins.filter.table import lines, table
 
 
 def test_columns_are_aligned_and_headed() -> None:
     rows = [{"name": "loki", "data_bytes": 7}, {"name": "prometheus", "health": "ok"}]
-    assert table(rows, ["name", "data_bytes", "health"]) == [
+    assert lines(rows, ["name", "data_bytes", "health"]) == [
         "NAME        DATA BYTES  HEALTH",
         "loki        7",
         "prometheus              ok",
@@ -17,4 +18,10 @@ def test_columns_are_aligned_and_headed() -> None:
 
 
 def test_no_rows_leave_the_heading() -> None:
-    assert table([], ["name"]) == ["NAME"]
+    assert lines([], ["name"]) == ["NAME"]
+
+
+def test_the_form_follows_the_result_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    for result_format, shown in (("json", ["A", "1"]), ("yaml", "A\n1")):
+        monkeypatch.setattr("ansible.constants.config.get_config_value", lambda *_, said=result_format, **__: said)
+        assert table([{"a": 1}], ["a"]) == shown
