@@ -9,12 +9,14 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "claude_code.observability"
 LABEL = "claude_code.observability.test=acceptance"
 COLLECTION = "claude_code.observability"
@@ -182,7 +184,7 @@ class Project:
         }
 
     def _galaxy(self, *arguments: str) -> str:
-        argv = ["ansible-galaxy", "collection", *arguments]
+        argv = [str(BIN / "ansible-galaxy"), "collection", *arguments]
         done = subprocess.run(argv, cwd=self.folder, env=self.environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -211,7 +213,7 @@ class Project:
 
     def begin(self, inventory: Path, playbook: str | Path, variables: Mapping[str, Any] | None = None, *options: str):
         """Starts a play in a process group of its own."""
-        argv = ["ansible-playbook", "--inventory", str(inventory), str(playbook), *options]
+        argv = [str(BIN / "ansible-playbook"), "--inventory", str(inventory), str(playbook), *options]
         if variables:
             argv += ["--extra-vars", json.dumps(variables)]
         return subprocess.Popen(
