@@ -79,7 +79,7 @@ def environment() -> dict[str, str]:
 def play(playbook: str, runtime: str = "docker") -> str:
     """Plays on a test host that has an engine and is reachable from here; the output holds every result."""
     listening = {"stack_listen_address": "0.0.0.0", "stack_allow_insecure_network": True}
-    inventories = ("--inventory=molecule/shared/hosts.yml", "--inventory=molecule/docker/inventory.yml")
+    inventories = ("--inventory=molecule/common/hosts.yml", "--inventory=molecule/docker/inventory.yml")
     variables = json.dumps({"stack_runtime": runtime, **listening})
     return run("ansible-playbook", *inventories, "--extra-vars", variables, "-v", playbook)
 
@@ -181,8 +181,8 @@ def table(rows: list[tuple[str, ...]]) -> str:
 
 def measure(runtime: str, seconds: float) -> str:
     """Bring up the stack, look, replay, look again."""
-    play("molecule/shared/create.yml")
-    play("molecule/shared/prepare.yml")
+    play("molecule/common/create.yml")
+    play("molecule/common/prepare.yml")
     played = play("playbooks/stack.yml", runtime)
     components = [Component(name, runtime) for name in ROLES]
 
@@ -235,11 +235,11 @@ def main() -> int:
         NOTES,
     ]
     for runtime in [options.runtime] if options.runtime else RUNTIMES:
-        play("molecule/shared/destroy.yml")
+        play("molecule/common/destroy.yml")
         try:
             report.append(measure(runtime, options.seconds) + "\n")
         finally:
-            play("molecule/shared/destroy.yml")
+            play("molecule/common/destroy.yml")
         print(report[-1], flush=True)
     out = ROOT / "benchmarks" / f"footprint-{time.strftime('%Y-%m-%d', time.gmtime())}.txt"
     out.write_text("\n".join(report))
