@@ -211,7 +211,9 @@ class Project:
         path.write_text(f"- hosts: all\n  gather_facts: false\n  roles: [{COLLECTION}.{role}]\n")
         return path
 
-    def begin(self, inventory: Path, playbook: str | Path, variables: Mapping[str, Any] | None = None, *options: str):
+    def begin(
+        self, inventory: Path, playbook: str | Path, variables: Mapping[str, Any] | None = None, *options: str
+    ) -> subprocess.Popen[str]:
         """Starts a play in a process group of its own."""
         argv = [str(BIN / "ansible-playbook"), "--inventory", str(inventory), str(playbook), *options]
         if variables:

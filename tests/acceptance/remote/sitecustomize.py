@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stops a module on the test host right before it does something, so that it can be killed there.
 
-/run/stop-at holds the name of a Python audit event and a pattern for its arguments. The first process that gets there
-writes its pid into the pipe /run/stopped and waits for its end.
+/run/stop-at holds a pattern for a Python audit event and its arguments. The first process that gets there writes its
+pid into the pipe /run/stopped and waits for its end.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any
 STOP_AT = "/run/stop-at"
 
 
-def stop_at(wanted: str, pattern: re.Pattern[str]) -> None:
+def stop_at(pattern: re.Pattern[str]) -> None:
     def hook(event: str, args: tuple[Any, ...]) -> None:
-        if event == wanted and pattern.search(repr(args)):
+        if pattern.search(f"{event} {args}"):
             try:
                 os.unlink(STOP_AT)
             except FileNotFoundError:
@@ -35,4 +35,4 @@ def stop_at(wanted: str, pattern: re.Pattern[str]) -> None:
 
 if os.path.exists(STOP_AT):
     with open(STOP_AT) as point:
-        stop_at(point.readline().strip(), re.compile(point.readline().strip()))
+        stop_at(re.compile(point.read().strip()))
