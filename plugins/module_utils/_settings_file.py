@@ -50,6 +50,8 @@ def update(directory: str, wanted: Wanted, backup: bool = False, check: bool = F
     try:
         plan, record = _look(directory, path, wanted)
         changed = plan.changed or (plan.record is None and record is not None)
+        if changed:
+            _refuse_foreign_directory(directory)
         if check or not changed:
             return Outcome(path, plan, changed)
         return _write(directory, path, wanted, backup)
@@ -98,6 +100,16 @@ def _write(directory: str, path: str, wanted: Wanted, backup: bool) -> Outcome:
         with contextlib.suppress(OSError):
             os.rmdir(directory)
     return Outcome(path, plan, plan.changed or (new is None and old is not None), backup_file)
+
+
+def _refuse_foreign_directory(directory: str) -> None:
+    """Record, lock and backup would lie in it: a link may lead into a directory that everybody may write."""
+    seen = _status(directory)
+    if seen is not None and seen.st_uid != os.geteuid():
+        raise FileError(
+            f"{directory}: belongs to uid {seen.st_uid}, not to uid {os.geteuid()}. "
+            f"Give it to its user first: chown {os.geteuid()} {os.path.realpath(directory)}"
+        )
 
 
 def _make_directory(directory: str) -> bool:
