@@ -324,7 +324,8 @@ def test_killed_at_any_step(tmp_path: Path, prepare: Callable[[Path], None], wan
 
 def test_a_directory_of_somebody_else_is_left_without_a_trace(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = put(home, FORMER)
-    monkeypatch.setattr(os, "geteuid", lambda owner=home.stat().st_uid: owner + 1)
+    owner = home.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
     for check in (True, False):
         with pytest.raises(files.FileError, match=rf"{re.escape(str(home))}: belongs to uid"):
             update(home, ONE, backup=True, check=check)
