@@ -253,8 +253,10 @@ def _sync_directory(path: str) -> None:
 
 def _back_up(directory: str, data: bytes) -> str:
     """A copy of the file as it was, readable by its owner only. The newest few are kept."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    path = os.path.join(directory, f"settings.json.{stamp}.{time.time_ns() % 10**9:09d}.bak")
+    # One reading of the clock: two could lie on both sides of a second, and the names out of order.
+    seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds))
+    path = os.path.join(directory, f"settings.json.{stamp}.{nanoseconds:09d}.bak")
     _replace(path, data, None)
     for old in _backups(directory)[:-BACKUPS]:
         os.unlink(old)
