@@ -146,6 +146,16 @@ def test_others_files_in_a_directory_of_ours_are_kept(home: Path) -> None:
     assert names(home) == ["history.jsonl"]
 
 
+def test_the_newest_backups_are_kept_across_a_second(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(1_800_000_000 * 10**9 - 3)
+    monkeypatch.setattr(time, "time_ns", lambda: next(clock))
+    for number in range(6):
+        put(home, f'{{"n": {number}}}'.encode())
+        update(home, ONE, backup=True)
+    kept = [path.read_bytes() for path in sorted(home.glob("*.bak"))]
+    assert kept == [f'{{"n": {number}}}'.encode() for number in (3, 4, 5)]
+
+
 def test_backups_are_private_and_pruned(home: Path) -> None:
     for number in range(6):
         put(home, f'{{"n": {number}}}'.encode())
