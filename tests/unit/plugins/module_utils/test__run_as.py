@@ -74,10 +74,10 @@ def test_everyone_gets_their_own_file(people: list[User]) -> None:
     wanted = Wanted({"A": "1"})
     for user in people:
         directory = f"{user.home}/.claude"
-        assert run_as(user, lambda: {"changed": update(directory, wanted).changed}) == {"changed": True}  # noqa: B023
+        assert run_as(user, lambda: {"changed": update(directory, wanted).changed}) == {"changed": True}  # noqa: B023 called at once
         for path in (Path(directory), Path(directory, "settings.json"), *Path(directory).iterdir()):
             assert (path.stat().st_uid, path.stat().st_gid) == (user.uid, user.gid)
-        assert run_as(user, lambda: {"changed": update(directory, Wanted()).changed}) == {"changed": True}  # noqa: B023
+        assert run_as(user, lambda: {"changed": update(directory, Wanted()).changed}) == {"changed": True}  # noqa: B023 called at once
         assert os.listdir(user.home) == []
 
 
