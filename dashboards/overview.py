@@ -8,7 +8,6 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders import dashboard, table
 from grafana_foundation_sdk.builders.common import TableSortByFieldState
 from grafana_foundation_sdk.models.dashboard import (
-    DashboardLinkType,
     DashboardRangeMapOptions,
     RangeMap,
     ValueMappingResult,
@@ -29,6 +28,8 @@ DIFFERENCE = "Difference"
 # Sums of decimal fractions, added in another order, differ in the last digit.
 NO_DIFFERENCE = RangeMap(options=DashboardRangeMapOptions(from_val=-0.5, to=0.5, result=ValueMappingResult(text="0")))
 UID = "claude-code-overview"
+# The events name the model that answered, the metrics the one asked for.
+ALL_MODELS = q.Scope(("team", "vcs_repository_name"))
 
 # An attribute that an event does not carry is empty.
 LINE = (
@@ -46,11 +47,12 @@ def build() -> dashboard.Dashboard:
         "Claude Code overview",
         UID,
         "Cost, tokens and work of Claude Code in the chosen range, as exact sums of what the clients sent.",
+        q.TEAMS,
     )
     for row, panels in (
         ("Totals", [*_totals(), *_work()]),
         ("Over time", _over_time()),
-        ("By developer, and the cross-check", [_who(), _reconciliation()]),
+        ("By team, and the cross-check", [_who(), _reconciliation()]),
         ("API and events", _events()),
     ):
         result.with_row(dashboard.Row(row))
@@ -65,7 +67,7 @@ def _totals() -> list[p.Panel]:
             "Cost",
             "What the client says its API requests cost, at list prices. An estimate of the bill, and for model names "
             "of gateways and clouds only a guess by the client. The sum over the range is exact.",
-            p.metric(q.total(q.COST)),
+            p.metric(q.Metric(q.COST).total()),
             "currencyUSD",
             width=4,
             color="green",
@@ -74,7 +76,7 @@ def _totals() -> list[p.Panel]:
         p.number(
             "Tokens",
             "Tokens of all four kinds together, cache reads included.",
-            p.metric(q.total(q.TOKENS)),
+            p.metric(q.Metric(q.TOKENS).total()),
             "short",
             width=4,
             color="blue",
@@ -82,7 +84,7 @@ def _totals() -> list[p.Panel]:
         p.number(
             "Sessions",
             "Starts of Claude Code: fresh, resumed and continued ones, each counted once. Not filtered by model.",
-            p.metric(q.total(q.SESSIONS, 'start_type!="agents_view"')),
+            p.metric(q.Metric(q.SESSIONS, q.STARTED).total()),
             "short",
             width=4,
             decimals=0,
@@ -90,7 +92,7 @@ def _totals() -> list[p.Panel]:
         p.number(
             "Active developers",
             "Developers with at least one answered API request. All those without a developer name count as one.",
-            p.metric(f"count(sum by (developer) ({q.over(q.TOKENS, q.RANGE)}))"),
+            p.metric(q.Metric(q.TOKENS).count("developer")),
             "short",
             width=4,
             decimals=0,
@@ -98,7 +100,7 @@ def _totals() -> list[p.Panel]:
         p.number(
             "Active time",
             "cli: Claude at work. user: a person typing or reading in an interactive session. Not filtered by model.",
-            p.metric(q.total(q.ACTIVE_TIME, by="type"), legend="{{type}}"),
+            p.metric(q.Metric(q.ACTIVE_TIME).total(by="type"), legend="{{type}}"),
             "s",
             width=4,
             decimals=1,
@@ -106,7 +108,9 @@ def _totals() -> list[p.Panel]:
         p.number(
             "Read from cache",
             "Share of the tokens sent to the model that came from the prompt cache, where they cost about a tenth.",
-            p.metric(q.share(q.TOKENS, 'type="cacheRead"', 'type!="output"')),
+            p.metric(
+                q.ratio(q.Metric(q.TOKENS, 'type="cacheRead"').total(), q.Metric(q.TOKENS, 'type!="output"').total())
+            ),
             "percentunit",
             width=4,
             decimals=1,
@@ -119,7 +123,7 @@ def _work() -> list[p.Panel]:
         p.number(
             "Tokens by kind",
             "input: sent anew. output: written by the model. cacheCreation: sent and kept. cacheRead: reused.",
-            p.metric(q.total(q.TOKENS, by="type"), legend="{{type}}"),
+            p.metric(q.Metric(q.TOKENS).total(by="type"), legend="{{type}}"),
             "short",
             width=8,
             color="blue",
@@ -127,14 +131,14 @@ def _work() -> list[p.Panel]:
         p.number(
             "Lines of code",
             "Lines added and removed by Claude's edits. Lines a person wrote are not in here.",
-            p.metric(q.total(q.LINES, by="type"), legend="{{type}}"),
+            p.metric(q.Metric(q.LINES).total(by="type"), legend="{{type}}"),
             "short",
             width=4,
         ),
         p.number(
             "Commits",
             "Commits made by Claude. Not filtered by model.",
-            p.metric(q.total(q.COMMITS)),
+            p.metric(q.Metric(q.COMMITS).total()),
             "short",
             width=4,
             decimals=0,
@@ -142,7 +146,7 @@ def _work() -> list[p.Panel]:
         p.number(
             "Pull requests",
             "Pull requests opened by Claude. Not filtered by model.",
-            p.metric(q.total(q.PULL_REQUESTS)),
+            p.metric(q.Metric(q.PULL_REQUESTS).total()),
             "short",
             width=4,
             decimals=0,
@@ -150,7 +154,9 @@ def _work() -> list[p.Panel]:
         p.number(
             "Edits accepted",
             "Share of Claude's file edits that were accepted, by a person or by a rule. Not filtered by model.",
-            p.metric(q.share(q.EDIT_DECISIONS, 'decision="accept"')),
+            p.metric(
+                q.ratio(q.Metric(q.EDIT_DECISIONS, 'decision="accept"').total(), q.Metric(q.EDIT_DECISIONS).total())
+            ),
             "percentunit",
             width=4,
             decimals=0,
@@ -164,14 +170,14 @@ def _over_time() -> list[p.Panel]:
         p.bar_chart(
             "Cost by model",
             f"By the model that was asked for. {note}",
-            p.metric_bars(q.bars(q.COST, by="model"), legend="{{model}}"),
+            p.metric_bars(q.Metric(q.COST).bars(by="model"), legend="{{model}}"),
             "currencyUSD",
             width=12,
         ),
         p.bar_chart(
             "Tokens by kind over time",
             note,
-            p.metric_bars(q.bars(q.TOKENS, by="type"), legend="{{type}}"),
+            p.metric_bars(q.Metric(q.TOKENS).bars(by="type"), legend="{{type}}"),
             "short",
             width=12,
         ),
@@ -179,32 +185,23 @@ def _over_time() -> list[p.Panel]:
 
 
 def _who() -> table.Panel:
-    by = "developer, team, model"
-    link = (
-        dashboard.DashboardLink("Only ${__value.text}")
-        .type(DashboardLinkType.LINK)
-        .url(
-            f"/d/{UID}?${{__url_time_range}}&${{metrics:queryparam}}&${{logs:queryparam}}&var-developer=${{__value.text}}"
-        )
-    )
+    by = "team, model"
     return (
         p.grid(
-            "Cost by developer, team and model",
-            "developer and team are what the client's settings claim, unless the collector authenticates its clients. "
-            "A developer's name shows only that developer.",
+            "Cost by team and model",
+            "team is what the client's settings claim, unless the collector authenticates its clients.",
             p.METRICS,
             width=14,
         )
-        .with_target(p.metric_table(q.total(q.COST, by=by), "A"))
-        .with_target(p.metric_table(q.total(q.TOKENS, by=by), "B"))
+        .with_target(p.metric_table(q.Metric(q.COST).total(by=by), "A"))
+        .with_target(p.metric_table(q.Metric(q.TOKENS).total(by=by), "B"))
         .with_transformation(p.transformation("merge"))
         .with_transformation(
             p.transformation(
                 "organize",
                 excludeByName={"Time": True},
-                indexByName={"developer": 0, "team": 1, "model": 2, "Value #A": 3, "Value #B": 4},
+                indexByName={"team": 0, "model": 1, "Value #A": 2, "Value #B": 3},
                 renameByName={
-                    "developer": "Developer",
                     "team": "Team",
                     "model": "Model",
                     "Value #A": "Cost",
@@ -214,15 +211,14 @@ def _who() -> table.Panel:
         )
         .override_by_name("Cost", [p.setting("unit", "currencyUSD")])
         .override_by_name("Tokens", [p.setting("unit", "short")])
-        .override_by_name("Developer", [p.setting("links", [link.build()])])
         .sort_by([TableSortByFieldState().display_name("Cost").desc(True)])
     )
 
 
 def _reconciliation() -> table.Panel:
     """Everything is sent twice, as metrics and as events, on separate paths into separate stores."""
-    kinds = q.total(q.TOKENS, by="type", filtered_by_model=False)
-    cost = q.total(q.COST, filtered_by_model=False)
+    kinds = q.Metric(q.TOKENS, scope=ALL_MODELS).total(by="type")
+    cost = q.Metric(q.COST, scope=ALL_MODELS).total()
     in_events = {kind: q.event_total(field) for kind, field in TOKEN_FIELDS.items()}
     in_events[COST_ROW] = f"1e6 * {q.event_total('cost_usd')}"
     return (

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from grafana_foundation_sdk.builders import common, dashboard, logs, loki, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
@@ -26,6 +28,7 @@ from grafana_foundation_sdk.models.dashboard import (
     FieldColorModeId,
     Threshold,
     ThresholdsMode,
+    VariableHide,
     VariableOption,
     VariableRefresh,
     VariableSort,
@@ -33,7 +36,7 @@ from grafana_foundation_sdk.models.dashboard import (
 from grafana_foundation_sdk.models.loki import LokiQueryType
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from dashboards.queries import TOKENS
+from dashboards.queries import TOKENS, Scope
 
 Panel = stat.Panel | timeseries.Panel | table.Panel | logs.Panel
 Query = prometheus.Dataquery | loki.Dataquery
@@ -53,8 +56,10 @@ def metric(expr: str, ref_id: str = "A", legend: str = "") -> prometheus.Dataque
     return _metric(expr, ref_id, legend).instant()
 
 
-def metric_bars(expr: str, legend: str) -> prometheus.Dataquery:
-    return _metric(expr, "A", legend).range()
+def metric_bars(exprs: tuple[str, str], legend: str, ref_ids: str = "AB") -> list[prometheus.Dataquery]:
+    """The two sides of `Metric.bars`: one finds something, whichever the range asks for."""
+    raw, days = (_metric(expr, ref_id, legend).range() for expr, ref_id in zip(exprs, ref_ids))
+    return [raw, days.interval("1d")]
 
 
 def metric_table(expr: str, ref_id: str = "A") -> prometheus.Dataquery:
@@ -108,13 +113,16 @@ def number(
     return panel if decimals is None else panel.decimals(decimals)
 
 
-def bar_chart(title: str, description: str, query: Query, unit: str, *, width: int) -> timeseries.Panel:
-    return (
+def bar_chart(
+    title: str, description: str, queries: Query | Sequence[Query], unit: str, *, width: int, height: int = 10
+) -> timeseries.Panel:
+    """Stacked bars over time that add up to the total."""
+    targets = [queries] if isinstance(queries, Query) else queries
+    panel = (
         timeseries.Panel()
         .title(title)
         .description(description)
-        .datasource(METRICS if isinstance(query, prometheus.Dataquery) else LOGS)
-        .with_target(query)
+        .datasource(METRICS if isinstance(targets[0], prometheus.Dataquery) else LOGS)
         .unit(unit)
         .min(0)
         .interval(MIN_STEP)
@@ -134,9 +142,12 @@ def bar_chart(title: str, description: str, query: Query, unit: str, *, width: i
             .sort_desc(True)
         )
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
-        .height(10)
+        .height(height)
         .span(width)
     )
+    for target in targets:
+        panel.with_target(target)
+    return panel
 
 
 def grid(title: str, description: str, source: DataSourceRef, *, width: int, height: int = 9) -> table.Panel:
@@ -177,14 +188,27 @@ def bounds(*steps: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
     )
 
 
-def base(title: str, uid: str, description: str) -> dashboard.Dashboard:
+# Raw samples serve a week in time. Each value is what `per` of the series must match: raw ones have no such label.
+PER = (
+    'query_result(label_replace(vector($__range_s) > 7 * 86400, "per", "day", "", "") '
+    'or on () label_replace(vector(1), "per", "minute|", "", ""))'
+)
+NAMES = {
+    "team": "Team",
+    "developer": "Developer",
+    "model": "Model",
+    "vcs_repository_name": "Repository",
+}
+
+
+def base(title: str, uid: str, description: str, scope: Scope, *, time: str = "now-24h") -> dashboard.Dashboard:
     """An empty dashboard with the links and variables all of them share."""
-    return (
+    result = (
         dashboard.Dashboard(title)
         .uid(uid)
         .description(description)
         .tags(["claude-code"])
-        .time("now-24h", "now")
+        .time(time, "now")
         .timezone("browser")
         .refresh("1m")
         .link(
@@ -195,11 +219,27 @@ def base(title: str, uid: str, description: str) -> dashboard.Dashboard:
             .include_vars(True)
             .keep_time(True)
         )
-        .with_variable(_label("team", "Team", ""))
-        .with_variable(_label("developer", "Developer", '{team=~"$team"}'))
-        .with_variable(_label("model", "Model", '{team=~"$team", developer=~"$developer"}'))
+    )
+    where: list[str] = []
+    for name in scope.variables:
+        result.with_variable(_label(name, NAMES[name], ", ".join(where)))
+        where.append(f'{name}=~"${name}"')
+    return (
+        result.with_variable(_per())
         .with_variable(_source("metrics", "Metrics", "prometheus", "claude-prometheus"))
         .with_variable(_source("logs", "Events", "loki", "claude-loki"))
+    )
+
+
+def _per() -> dashboard.QueryVariable:
+    return (
+        dashboard.QueryVariable("per")
+        .datasource(METRICS)
+        .hide(VariableHide.HIDE_VARIABLE)
+        .skip_url_sync(True)
+        .query({"qryType": 3, "query": PER, "refId": "per"})
+        .regex('/per="([^"]*)"/')
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
     )
 
 
@@ -209,11 +249,12 @@ def _source(name: str, label: str, kind: str, uid: str) -> dashboard.DatasourceV
 
 def _label(name: str, label: str, where: str) -> dashboard.QueryVariable:
     # Tokens, because every developer who did anything in the range has some.
+    selector = f"{TOKENS}{{{where}}}" if where else TOKENS
     return (
         dashboard.QueryVariable(name)
         .label(label)
         .datasource(METRICS)
-        .query({"qryType": 1, "query": f"label_values({TOKENS}{where}, {name})", "refId": name})
+        .query({"qryType": 1, "query": f"label_values({selector}, {name})", "refId": name})
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC)
         .multi(True)

@@ -5,9 +5,17 @@
 
 Claude Code sends sums of deltas. They are stored as gauges, so a total is `sum_over_time`: exact on any window, and
 windows that touch add up. `rate` and `increase` are wrong on them. Events are exact too, on a path of their own.
+
+A range that the raw samples serve in time reads them, a longer one the sums of whole days that rules record. Every
+metric query has both sides; the dashboard variable `per` lets only one of them match anything. The texts in << >> are
+written out when the dashboards are deployed (see plugins/module_utils/_rollups.py).
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+
+from plugins.module_utils._rollups import BY_SERIES
 
 COST = "claude_code_cost_usage_USD"
 TOKENS = "claude_code_token_usage_tokens"
@@ -18,56 +26,136 @@ COMMITS = "claude_code_commit_count"
 PULL_REQUESTS = "claude_code_pull_request_count"
 EDIT_DECISIONS = "claude_code_code_edit_tool_decision"
 
-# The other series carry no model: filtered by it, they would vanish.
-WITH_MODEL = {COST, TOKENS, LINES}
+# Opening the list of agents starts no session.
+STARTED = 'start_type!="agents_view"'
 
 # By the client's own scope: the service name differs in the desktop application, and can be set by its user.
 EVENTS = '{service_name=~".+"} | scope_name="com.anthropic.claude_code.events"'
 
+RANGE = "[$__range]"
 # Opens a bar at its time stamp instead of closing it there, so the bars cover the range up to now. Grafana has one name
 # for Prometheus's step and another for Loki's.
 BAR = "[$__interval] offset -$__interval"
 EVENT_BAR = "[$__auto] offset -$__auto"
-RANGE = "[$__range]"
 
 
-def over(series: str, window: str, *where: str, filtered_by_model: bool = True) -> str:
-    """The sum of each series in a window, for the chosen developers, teams and models."""
-    labels = ['developer=~"$developer"', 'team=~"$team"']
-    if filtered_by_model and series in WITH_MODEL:
-        labels.append('model=~"$model"')
-    return f"sum_over_time({series}{{{', '.join([*labels, *where])}}}{window})"
+@dataclass(frozen=True)
+class Scope:
+    """Whom and what a dashboard is about: its variables, by the label each of them filters."""
+
+    variables: tuple[str, ...]
+
+    @property
+    def people(self) -> bool:
+        """Whether it shows single developers."""
+        return "developer" in self.variables
+
+    def matchers(self, series: str) -> list[str]:
+        """The variables whose label the series carries; filtered by another, it would vanish."""
+        labels = {"developer", "team", *BY_SERIES[series].labels}
+        return [f'{name}=~"${name}"' for name in self.variables if name in labels]
+
+    def event_matchers(self) -> str:
+        """No model: an event names the model that answered, which need not be the one asked for."""
+        return "".join(f' | {name}=~"${name}"' for name in self.variables if name != "model")
 
 
-def total(series: str, *where: str, by: str = "", filtered_by_model: bool = True) -> str:
-    """What the range holds; an instant query."""
-    return f"{_sum(by)}({over(series, RANGE, *where, filtered_by_model=filtered_by_model)})"
+TEAMS = Scope(("team", "model", "vcs_repository_name"))
+PEOPLE = Scope(("team", "developer", "model", "vcs_repository_name"))
 
 
-def bars(series: str, *where: str, by: str = "") -> str:
-    """What each step holds; a range query whose step is the interval."""
-    return f"{_sum(by)}({over(series, BAR, *where)})"
+class Metric:
+    """Totals of one metric, for the chosen part of the company."""
+
+    def __init__(self, series: str, *where: str, scope: Scope = TEAMS) -> None:
+        self.scope = scope
+        rollup = BY_SERIES[series]
+        matchers = ", ".join([*scope.matchers(series), *where, 'per=~"$per"'])
+        self._raw = f"{series}{{{matchers}}}"
+        self._all_days = f"<<days {rollup.by_developer}{{{matchers}}}>>"
+        self._days = f"<<days {rollup.by_developer if scope.people else rollup.by_team}{{{matchers}}}>>"
+
+    def total(self, by: str = "") -> str:
+        """What the range holds; an instant query."""
+        return _either(
+            f"{_sum(by)}(sum_over_time({self._raw}{RANGE}))",
+            f"sum_over_time(({_sum(by)}({self._of(by)}))[$__range:1d] <<midnight>>)",
+        )
+
+    def before(self, by: str = "") -> str:
+        """What the range of the same length before it held."""
+        return _either(
+            f"{_sum(by)}(sum_over_time({self._raw}{RANGE} offset $__range))",
+            self._shifted(by, "[$__range:1d] offset $__range"),
+        )
+
+    def bars(self, by: str = "") -> tuple[str, str]:
+        """What each step holds: from raw samples, and from whole days; range queries whose step is the interval."""
+        return (
+            f"{_sum(by)}(sum_over_time({self._raw}{BAR}))",
+            self._shifted(by, "[$__interval:1d] offset -$__interval"),
+        )
+
+    def count(self, label: str, by: str = "") -> str:
+        """How many different values of a label occur in the range. All that lack it count as one."""
+        inner = ", ".join(filter(None, (label, by)))
+        outer = f"count by ({by}) " if by else "count"
+        return _either(
+            f"{outer}(sum by ({inner}) (sum_over_time({self._raw}{RANGE})))",
+            f"{outer}(sum_over_time((sum by ({inner}) ({self._of(inner)}))[$__range:1d] <<midnight>>))",
+        )
+
+    def _of(self, by: str) -> str:
+        return self._all_days if "developer" in by.split(", ") else self._days
+
+    def _shifted(self, by: str, window: str) -> str:
+        # One offset cannot be the sum of two, so a subquery of a single point adds the second.
+        days = f"sum_over_time(({_sum(by)}({self._of(by)})){window})"
+        return f"last_over_time(({days})[1ms:1ms] <<midnight>>)"
 
 
-def share(series: str, part: str, *where: str) -> str:
-    """The part of a total, 0 to 1. Without the zeros it would be empty, not 0, where the part never occurred."""
-    whole = over(series, RANGE, *where)
-    return f"sum({over(series, RANGE, *where, part)} or 0 * {whole}) / sum({whole})"
+def ratio(part: str, whole: str) -> str:
+    """A share or a quotient. Without the zeros it would be empty, not 0, where the part never occurred."""
+    return f"({part} or 0 * ({whole})) / ({whole})"
 
 
-def events(*names: str) -> str:
-    """The events of the chosen developers and teams. No model: an event names the model that answered, which need
-    not be the one that was asked for, as the metrics have it."""
-    return f'{EVENTS} | event_name=~"{"|".join(names)}" | developer=~"$developer" | team=~"$team"'
+def change(now: str, before: str) -> str:
+    """By which part of the period before the range differs from it: 0.5 is half as much again."""
+    return f"({now}) / ({before}) - 1"
 
 
-def event_count(*names: str, by: str = "", window: str = RANGE) -> str:
-    return f"{_sum(by)}(count_over_time({events(*names)} {window}))"
+def events(*names: str, where: str = "", scope: Scope = TEAMS) -> str:
+    """The events of these names, of the chosen part of the company."""
+    return f'{EVENTS} | event_name=~"{"|".join(names)}"{scope.event_matchers()}{where and f" | {where}"}'
 
 
-def event_total(field: str) -> str:
-    """The sum of a numeric attribute of the API requests in the range."""
-    return f"sum(sum_over_time({events('api_request')} | unwrap {field} {RANGE}))"
+def event_count(*names: str, where: str = "", by: str = "", window: str = RANGE, scope: Scope = TEAMS) -> str:
+    """How often an event occurred in the range."""
+    return f"{_sum(by)}(count_over_time({events(*names, where=where, scope=scope)} {window}))"
+
+
+def event_total(
+    field: str, name: str = "api_request", *, where: str = "", by: str = "", window: str = RANGE, scope: Scope = TEAMS
+) -> str:
+    """The sum of a numeric attribute of an event in the range."""
+    return f"{_sum(by)}(sum_over_time({events(name, where=where, scope=scope)} | unwrap {field} {window}))"
+
+
+def event_quantile(
+    q: float, field: str, name: str, *, where: str = "", by: str, window: str = RANGE, scope: Scope = TEAMS
+) -> str:
+    """A quantile of a numeric attribute of an event, over single events: exact, not estimated from buckets."""
+    unwrapped = f"{events(name, where=where, scope=scope)} | unwrap {field}"
+    return f"quantile_over_time({q}, {unwrapped} {window}) by ({by})"
+
+
+def event_mean(field: str, name: str, *, where: str = "", by: str, window: str = RANGE, scope: Scope = TEAMS) -> str:
+    """The mean of a numeric attribute of an event."""
+    return f"avg_over_time({events(name, where=where, scope=scope)} | unwrap {field} {window}) by ({by})"
+
+
+def _either(raw: str, days: str) -> str:
+    return f"({raw}) or ({days})"
 
 
 def _sum(by: str) -> str:
