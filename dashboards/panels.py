@@ -236,7 +236,6 @@ def _per() -> dashboard.QueryVariable:
         dashboard.QueryVariable("per")
         .datasource(METRICS)
         .hide(VariableHide.HIDE_VARIABLE)
-        .skip_url_sync(True)
         .query({"qryType": 3, "query": PER, "refId": "per"})
         .regex('/per="([^"]*)"/')
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
