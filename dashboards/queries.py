@@ -86,14 +86,15 @@ class Metric:
         """What the range of the same length before it held."""
         return _either(
             f"{_sum(by)}(sum_over_time({self._raw}{RANGE} offset $__range))",
-            self._shifted(by, "[$__range:1d] offset $__range"),
+            self._shifted(by, "[$__range:1d] offset $__range", "[1ms:1ms]"),
         )
 
     def bars(self, by: str = "") -> tuple[str, str]:
         """What each step holds: from raw samples, and from whole days; range queries whose step is the interval."""
         return (
             f"{_sum(by)}(sum_over_time({self._raw}{BAR}))",
-            self._shifted(by, "[$__interval:1d] offset -$__interval"),
+            # Whole days apart, these need no finer point, and a range query would evaluate every millisecond.
+            self._shifted(by, "[$__interval:1d] offset -$__interval", "[1d:1d]"),
         )
 
     def count(self, label: str, by: str = "") -> str:
@@ -108,10 +109,10 @@ class Metric:
     def _of(self, by: str) -> str:
         return self._all_days if "developer" in by.split(", ") else self._days
 
-    def _shifted(self, by: str, window: str) -> str:
+    def _shifted(self, by: str, window: str, point: str) -> str:
         # One offset cannot be the sum of two, so a subquery of a single point adds the second.
         days = f"sum_over_time(({_sum(by)}({self._of(by)})){window})"
-        return f"last_over_time(({days})[1ms:1ms] <<midnight>>)"
+        return f"last_over_time(({days}){point} <<midnight>>)"
 
 
 def ratio(part: str, whole: str) -> str:
