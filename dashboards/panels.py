@@ -29,6 +29,7 @@ from grafana_foundation_sdk.models.dashboard import (
     Threshold,
     ThresholdsMode,
     VariableHide,
+    VariableModel,
     VariableOption,
     VariableRefresh,
     VariableSort,
@@ -231,9 +232,18 @@ def base(title: str, uid: str, description: str, scope: Scope, *, time: str = "n
     )
 
 
+class _Computed(dashboard.QueryVariable):
+    """A variable that a link neither carries nor sets, for which the SDK has no word."""
+
+    def build(self) -> VariableModel:
+        variable = super().build()
+        variable.skip_url_sync = True
+        return variable
+
+
 def _per() -> dashboard.QueryVariable:
     return (
-        dashboard.QueryVariable("per")
+        _Computed("per")
         .datasource(METRICS)
         .hide(VariableHide.HIDE_VARIABLE)
         .query({"qryType": 3, "query": PER, "refId": "per"})
