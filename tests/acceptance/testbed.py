@@ -18,7 +18,8 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "claude_code.observability"
-LABEL = "claude_code.observability.test=acceptance"
+SUITE = "acceptance"
+LABEL = f"claude_code.observability.test={SUITE}"
 COLLECTION = "claude_code.observability"
 TIMEOUT = 600
 
@@ -63,21 +64,14 @@ class Host:
         self.name = f"ccobs-acceptance-{runtime}"
 
     def start(self) -> None:
-        image = run(str(ROOT / "tests/hosts/build"), "docker").splitlines()[-1]
-        # fmt: off
         run(
-            "docker", "run", "--detach", "--name", self.name, "--hostname", self.name, "--label", LABEL,
-            "--cgroupns=private", "--stop-signal", "SIGRTMIN+3",
-            "--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_PTRACE",
-            "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
-            "--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp",
-            "--volume", "/var/lib/docker",
-            "--volume", f"{CACHE}/bundle/mirror:/mirror:ro",
-            "--volume", f"{Path(__file__).parent}/remote:/acceptance:ro",
-            image,
+            f"{ROOT}/tests/hosts/run",
+            self.name,
+            SUITE,
+            "docker",
+            f"--volume={CACHE}/bundle/mirror:/mirror:ro",
+            f"--volume={Path(__file__).parent}/remote:/acceptance:ro",
         )
-        # fmt: on
-        self.wait_until_booted()
         if self.runtime == "docker":
             self.sh("for image in /mirror/images/*.tar; do docker load --quiet --input $image || exit 1; done")
 

@@ -14,7 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "claude_code.observability"
 NAME = "ccobs-quickstart"
-LABEL = "claude_code.observability.test=quickstart"
+SUITE = "quickstart"
+LABEL = f"claude_code.observability.test={SUITE}"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 HOME = "/home/ada"
@@ -59,22 +60,13 @@ class Done:
 class Machine:
     def start(self) -> None:
         """Boots the machine, whose engine reaches no registry; ada's cache holds the images, built already."""
-        image = run(str(ROOT / "tests/hosts/build"), "docker").decode().splitlines()[-1]
-        # fmt: off
         run(
-            "docker", "run", "--detach", "--name", NAME, "--hostname", NAME, "--label", LABEL,
-            "--cgroupns=private", "--stop-signal", "SIGRTMIN+3",
-            "--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_PTRACE",
-            "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
-            "--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp",
-            "--volume", "/var/lib/docker",
-            "--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro",
-            "--volume", f"{CACHE}/bundle:/bundle:ro",
-            image,
-        )
-        # fmt: on
-        self.root(
-            "timeout 60 sh -c \"until systemctl is-system-running --wait | grep -E 'running|degraded'; do :; done\""
+            f"{ROOT}/tests/hosts/run",
+            NAME,
+            SUITE,
+            "docker",
+            f"--volume={CERTIFICATES}:{CERTIFICATES}:ro",
+            f"--volume={CACHE}/bundle:/bundle:ro",
         )
         self.root(
             "mkdir /etc/systemd/system/docker.service.d;"
