@@ -25,12 +25,20 @@ options:
     description: Where the day begins, as an offset from UTC such as V(+09:00).
     type: str
     required: true
+  repair:
+    description:
+      - Gives rules that write the days of the past, for C(promtool tsdb create-blocks-from rules), instead of those
+        that write the days that are still open.
+      - A name for the run, such as its time. A second run needs another one.
+    type: str
 """
 
 EXAMPLES = r"""
 - name: The rule groups as text
   ansible.builtin.debug:
-    msg: "{{ {'groups': query('claude_code.observability.rollup_rules', late_max='72h', utc_offset='+09:00')} | to_nice_yaml }}"
+    msg: "{{ {'groups': __groups} | to_nice_yaml }}"
+  vars:
+    __groups: "{{ query('claude_code.observability.rollup_rules', late_max='72h', utc_offset='+09:00') }}"
 """
 
 RETURN = r"""
@@ -51,6 +59,8 @@ class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[dict[str, Any]]:
         self.set_options(var_options=variables, direct=kwargs)
         try:
-            return Calendar.of(self.get_option("late_max"), self.get_option("utc_offset")).groups()
+            calendar = Calendar.of(self.get_option("late_max"), self.get_option("utc_offset"))
         except ValueError as error:
             raise AnsibleLookupError(str(error)) from error
+        run = self.get_option("repair")
+        return calendar.repair_groups(run) if run else calendar.groups()

@@ -17,12 +17,11 @@ from typing import Any
 DAY = 86400
 # A day's evaluations lie within it but for the last minute: the evaluation at midnight is the next day's.
 EVALUATED = DAY - 60
-# Today is written this often, a day that is over (all of its data may already be there) every hour.
+# Today is written this often, a day that is over (all of its data may already be there) every hour. A repair writes
+# each day at least three times, at times of its own.
 TODAY_INTERVAL = "5m"
 CLOSED_INTERVAL = "1h"
-
-# The label that tells a rollup from the raw series, which have none of that name.
-PER = {"per": "day"}
+REPAIR_INTERVAL = "6h"
 
 
 @dataclass(frozen=True)
@@ -73,12 +72,12 @@ class Calendar:
     utc_offset: int = 0
 
     @classmethod
-    def of(cls, late_max: str, utc_offset: str) -> Calendar:
+    def of(cls, late_max: Any, utc_offset: Any) -> Calendar:
         """From the variables `stack_late_max` and `stack_utc_offset`. Raises ValueError, naming the variable."""
-        late = re.fullmatch(r"([1-9]\d*)h", late_max)
+        late = re.fullmatch(r"([1-9]\d*)h", str(late_max))
         if not late:
             raise ValueError(f"stack_late_max is {late_max}; write whole hours, such as 72h.")
-        return cls(int(late[1]), seconds_east(utc_offset))
+        return cls(int(late[1]), seconds_east(str(utc_offset)))
 
     @property
     def ages(self) -> range:
@@ -90,6 +89,11 @@ class Calendar:
         """The day's boundary for people, such as UTC or UTC+09:00."""
         sign, minutes = "-" if self.utc_offset < 0 else "+", abs(self.utc_offset) // 60
         return f"UTC{sign}{minutes // 60:02d}:{minutes % 60:02d}" if minutes else "UTC"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What all rollups carry. Raw series have no `per`; `zone` keeps days of another boundary apart."""
+        return {"per": "day", "zone": self.zone}
 
     @property
     def midnight(self) -> str:
@@ -106,9 +110,9 @@ class Calendar:
     def days(self, selector: str) -> str:
         """One value for each selected rollup and day, at the subquery step of that day."""
         name, _, matchers = selector.rstrip("}").partition("{")
-        matchers = matchers and f"{matchers}, "
+        matchers = f'{matchers and f"{matchers}, "}zone="{self.zone}"'
         merged = " or ".join(
-            f'max_over_time({name}{{{matchers}age="{age}"}}[{EVALUATED // 60}m]'
+            f'max_over_time({name}{{{matchers}, age="{age}"}}[{EVALUATED // 60}m]'
             f"{_after(_offset(1000 * (self.utc_offset - age * DAY - EVALUATED)))})"
             for age in self.ages
         )
@@ -125,12 +129,33 @@ class Calendar:
             ),
         ]
 
+    def repair_groups(self, run: str) -> list[dict[str, Any]]:
+        """The same for days of the past, as `promtool tsdb create-blocks-from rules` reads them.
+
+        Evaluated late, today's rule finds all data of its day, so no other is needed. `run` makes the name of the group
+        one of its own: from the name follow the times of evaluation, and a second repair must not write at the first's.
+        """
+        return [_group(f"claude-code-repair-{run}", REPAIR_INTERVAL, [self._past_rules(rollup) for rollup in TABLE])]
+
     def _rules(self, rollup: Rollup, age: int) -> list[dict[str, Any]]:
-        labels = {"age": str(age), **PER}
+        labels = {"age": str(age), **self.labels}
+        # The first rule has just written with the time of this evaluation, and no older value may stand in for it.
+        written = f'{rollup.by_developer}{{zone="{self.zone}", age="{age}"}}[1ms]'
         return [
             {"record": rollup.by_developer, "labels": labels, "expr": self.rule(rollup, age)},
-            # The line above has just been written with the time of this evaluation.
-            {"record": rollup.by_team, "expr": f'sum without (developer) ({rollup.by_developer}{{age="{age}"}})'},
+            {
+                "record": rollup.by_team,
+                "labels": labels,
+                "expr": f"sum without (developer) (last_over_time({written}))",
+            },
+        ]
+
+    def _past_rules(self, rollup: Rollup) -> list[dict[str, Any]]:
+        # The second rule cannot read what the first wrote: it is not loaded yet.
+        labels, rule = {"age": "0", **self.labels}, self.rule(rollup, 0)
+        return [
+            {"record": rollup.by_developer, "labels": labels, "expr": rule},
+            {"record": rollup.by_team, "labels": labels, "expr": f"sum without (developer) ({rule})"},
         ]
 
     def expand(self, text: str) -> str:
@@ -153,9 +178,12 @@ def seconds_east(utc_offset: str) -> int:
     """The seconds of a UTC offset such as +09:00, -0330, Z. Raises ValueError, naming the variable."""
     if utc_offset.upper() in ("Z", "UTC"):
         return 0
-    found = re.fullmatch(r"([+-])(\d\d):?(\d\d)", utc_offset)
-    if not found or int(found[2]) > 14 or int(found[3]) > 59:
-        raise ValueError(f"stack_utc_offset is {utc_offset}; write the offset from UTC, such as +09:00 or -08:00.")
+    found = re.fullmatch(r"([+-])(0\d|1[0-4]):?([0-5]\d)", utc_offset)
+    if not found:
+        raise ValueError(
+            f'stack_utc_offset is {utc_offset}; write the offset from UTC in quotes, such as "+09:00". '
+            "Without them YAML reads +10:00 as the number 600."
+        )
     seconds = 3600 * int(found[2]) + 60 * int(found[3])
     return -seconds if found[1] == "-" else seconds
 
