@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import _resource_attributes as attributes
+from ._settings_lint import Findings, lint
 from ._settings_plan import ATTRIBUTES, Wanted
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -41,6 +42,11 @@ def wanted_for(user: str, options: Mapping[str, Any]) -> Wanted:
         if not _NAME.fullmatch(name):
             raise OptionError(f"env: {name!r} is no name for an environment variable")
     return Wanted(env, items, options["endpoint_conflict"] == "refuse")
+
+
+def judged(options: Mapping[str, Any]) -> Findings:
+    """What Claude Code would make of the variables. Raises OptionError."""
+    return lint({**_strings("env", options["env"]), **_strings("secret_env", options["secret_env"])})
 
 
 def _strings(option: str, values: Any) -> dict[str, str]:

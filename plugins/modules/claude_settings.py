@@ -22,6 +22,8 @@ description:
   - One call states everything this module keeps in a file. A variable set by an earlier call and no longer named goes
     back to what it was.
   - The user's own items in C(OTEL_RESOURCE_ATTRIBUTES) are kept. See O(resource_attributes).
+  - Variables that Claude Code would misread, so that telemetry stops or goes elsewhere without a word, are refused
+    before any file is touched, each with the reason and the way out. What is likely not meant is warned about.
   - The file is locked and replaced the way Claude Code does it, so that neither loses what the other wrote.
 extends_documentation_fragment:
   - claude_code.observability.attributes
@@ -209,7 +211,11 @@ from ansible_collections.claude_code.observability.plugins.module_utils._setting
     Wanted,
     display,
 )
-from ansible_collections.claude_code.observability.plugins.module_utils._settings_wanted import OptionError, wanted_for
+from ansible_collections.claude_code.observability.plugins.module_utils._settings_wanted import (
+    OptionError,
+    judged,
+    wanted_for,
+)
 
 
 def main() -> None:
@@ -226,6 +232,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    if module.params["state"] == "present":
+        _refuse_what_claude_code_would_misread(module)
     people: list[User | str] = [invoking_user()]
     if module.params["users"]:
         people = list(dict.fromkeys(module.params["users"]))
@@ -241,6 +249,17 @@ def main() -> None:
         text = "; ".join(f"{result['name']}: {result['msg']}" for result in failed)
         module.fail_json(msg=f"{len(failed)} of {len(results)} users: {text}", **outcome)
     module.exit_json(**outcome)
+
+
+def _refuse_what_claude_code_would_misread(module: AnsibleModule) -> None:
+    try:
+        found = judged(module.params)
+    except OptionError as error:
+        module.fail_json(msg=str(error))
+    if found.problems:
+        module.fail_json(msg=" ".join(found.problems))
+    for text in found.warnings:
+        module.warn(text)
 
 
 def _one(person: User | str, options: dict[str, Any], check: bool) -> dict[str, Any]:

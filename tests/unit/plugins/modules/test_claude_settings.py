@@ -125,6 +125,13 @@ def test_options_that_can_not_be_meant(settings: Path, call: Any, options: dict[
     assert not settings.parent.exists()
 
 
+def test_what_claude_code_would_misread_is_refused_before_any_file_is_touched(settings: Path, call: Any) -> None:
+    result = call(env={"OTEL_EXPORTER_OTLP_PROTOCOL": "http"})
+    assert result["failed"]
+    assert "OTEL_EXPORTER_OTLP_PROTOCOL is http" in result["msg"]
+    assert not settings.exists()
+
+
 def test_a_broken_file_is_left_and_named(settings: Path, call: Any) -> None:
     settings.parent.mkdir()
     settings.write_text('{"env": {},}')
