@@ -63,6 +63,11 @@ def metric_bars(exprs: tuple[str, str], legend: str, ref_ids: str = "AB") -> lis
     return [raw, days.interval("1d")]
 
 
+def metric_range(expr: str, ref_id: str = "A", legend: str = "") -> prometheus.Dataquery:
+    """One point for each step."""
+    return _metric(expr, ref_id, legend).range()
+
+
 def metric_table(expr: str, ref_id: str = "A") -> prometheus.Dataquery:
     return _metric(expr, ref_id, "").instant().format(PromQueryFormat.TABLE)
 
@@ -75,8 +80,8 @@ def event(expr: str, ref_id: str = "A", legend: str = "") -> loki.Dataquery:
     return _event(expr, ref_id, legend).query_type(LokiQueryType.INSTANT)
 
 
-def event_range(expr: str, legend: str = "") -> loki.Dataquery:
-    return _event(expr, "A", legend).query_type(LokiQueryType.RANGE)
+def event_range(expr: str, ref_id: str = "A", legend: str = "") -> loki.Dataquery:
+    return _event(expr, ref_id, legend).query_type(LokiQueryType.RANGE)
 
 
 def _event(expr: str, ref_id: str, legend: str) -> loki.Dataquery:
@@ -118,6 +123,46 @@ def bar_chart(
     title: str, description: str, queries: Query | Sequence[Query], unit: str, *, width: int, height: int = 10
 ) -> timeseries.Panel:
     """Stacked bars over time that add up to the total."""
+    return (
+        _chart(title, description, queries, unit, width, height, calcs=("sum",), sort_by="Total")
+        .interval(MIN_STEP)
+        .max_data_points(MOST_BARS)
+        .draw_style(GraphDrawStyle.BARS)
+        .stacking(common.StackingConfig().mode(StackingMode.NORMAL))
+        .fill_opacity(70)
+        .line_width(0)
+    )
+
+
+def line_chart(
+    title: str,
+    description: str,
+    queries: Query | Sequence[Query],
+    unit: str,
+    *,
+    width: int,
+    height: int = 8,
+) -> timeseries.Panel:
+    """One line for each series, of what cannot be added up over time."""
+    return (
+        _chart(title, description, queries, unit, width, height, calcs=("mean", "max", "lastNotNull"), sort_by="Max")
+        .interval(MIN_STEP)
+        .fill_opacity(5)
+        .line_width(1)
+    )
+
+
+def _chart(
+    title: str,
+    description: str,
+    queries: Query | Sequence[Query],
+    unit: str,
+    width: int,
+    height: int,
+    *,
+    calcs: Sequence[str],
+    sort_by: str,
+) -> timeseries.Panel:
     targets = [queries] if isinstance(queries, Query) else queries
     panel = (
         timeseries.Panel()
@@ -126,20 +171,14 @@ def bar_chart(
         .datasource(METRICS if isinstance(targets[0], prometheus.Dataquery) else LOGS)
         .unit(unit)
         .min(0)
-        .interval(MIN_STEP)
-        .max_data_points(MOST_BARS)
         .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC))
-        .draw_style(GraphDrawStyle.BARS)
-        .stacking(common.StackingConfig().mode(StackingMode.NORMAL))
-        .fill_opacity(70)
-        .line_width(0)
         .legend(
             common.VizLegendOptions()
             .display_mode(LegendDisplayMode.TABLE)
             .placement(LegendPlacement.BOTTOM)
             .show_legend(True)
-            .calcs(["sum"])
-            .sort_by("Total")
+            .calcs(list(calcs))
+            .sort_by(sort_by)
             .sort_desc(True)
         )
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
