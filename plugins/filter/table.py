@@ -43,14 +43,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible import constants as C
-
-
-def lines(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
-    """The rows as lines with a heading, each column as wide as its widest cell."""
-    cells = [[column.upper().replace("_", " ") for column in columns]]
-    cells += [[str(row.get(column, "")) for column in columns] for row in rows]
-    widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
+from ansible_collections.claude_code.observability.plugins.module_utils._table import lines
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str | list[str]:

@@ -31,8 +31,9 @@ options:
     description:
       - V(component) is what a component of the stack dials.
       - V(host) is what a program on the host dials, which is never a container name.
+      - V(controller) is what the controller dials, where the current host need not be.
     type: str
-    choices: [component, host]
+    choices: [component, host, controller]
     default: component
   scheme:
     description: The scheme of the URL. Empty gives C(host:port).
@@ -116,13 +117,14 @@ class LookupModule(LookupBase):
             hosts = [here] if here in hosts else hosts[:1]
         return [self.at_host(component, host, host == here, variables) for host in hosts]
 
-    def at_host(self, component: str, host: str, local: bool, variables: Mapping[str, Any]) -> str:
+    def at_host(self, component: str, host: str, here: bool, variables: Mapping[str, Any]) -> str:
         port_variable = self.get_option("port").replace("<component>", component)
         hostvars = variables["hostvars"]
-        owner = variables if local else hostvars.get(host, {})
+        owner = variables if here else hostvars.get(host, {})
         port = self.value(owner, port_variable) or role_default(component, port_variable)
-        if local:
-            address = local_address(component, self.get_option("viewpoint"), self.templated(component, variables))
+        viewpoint = self.get_option("viewpoint")
+        if here if viewpoint != "controller" else self.value(owner, "ansible_connection") == "local":
+            address = local_address(component, viewpoint, self.templated(component, owner))
         else:
             address = remote_address(host, hostvars)
         scheme = self.get_option("scheme")

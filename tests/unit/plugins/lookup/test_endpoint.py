@@ -72,3 +72,19 @@ def test_every_host_of_a_group_is_named_for_scraping() -> None:
 def test_a_host_of_the_group_finds_itself_first() -> None:
     groups = {"prometheus": ["there", "here"]}
     assert ask("prometheus", {"groups": groups}, viewpoint="host") == ["http://127.0.0.1:9090"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "hostvars", "answer"),
+    [
+        (ALONE, {}, "http://here:9090"),
+        (ALONE, {"ansible_host": "10.1.1.1"}, "http://10.1.1.1:9090"),
+        (ALONE, {"ansible_connection": "local", "prometheus_port": 9091}, "http://127.0.0.1:9091"),
+        (ELSEWHERE, {}, "http://there:9090"),
+        (ELSEWHERE, {"hostvars": {"there": {"ansible_connection": "local"}}}, "http://127.0.0.1:9090"),
+    ],
+)
+def test_the_controller_is_on_a_host_only_without_a_connection(
+    groups: dict[str, list[str]], hostvars: dict[str, Any], answer: str
+) -> None:
+    assert ask("prometheus", {"groups": groups, **hostvars}, viewpoint="controller") == [answer]

@@ -1,0 +1,42 @@
+# Copyright (c) claude_code.observability contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the lookups prometheus and loki share: where the store is, and what a list of terms asks."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.loader import lookup_loader
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.claude_code.observability.plugins.module_utils._query_http import QueryError
+
+
+class QueryLookup(LookupBase):
+    """A query module's work, asked from the controller."""
+
+    store: str
+    ask: Any
+
+    def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[dict[str, Any]]:
+        self.set_options(var_options=variables, direct=kwargs)
+        options = self.get_options()
+        if bool(terms) == bool(options.get("total")):
+            raise AnsibleLookupError("Give the lookup an expression or total, and not both.")
+        if options["start"] and options["range"]:
+            raise AnsibleLookupError("start and range are both given; both say when the time begins.")
+        options["url"] = options["url"] or self._endpoint(variables)
+        asked = [{**options, "query": term} for term in terms or [None]]
+        try:
+            return [row for question in asked for row in self.ask(question, time.time())["rows"]]
+        except QueryError as error:
+            raise AnsibleLookupError(str(error)) from error
+
+    def _endpoint(self, variables: Any) -> str:
+        lookup = lookup_loader.get("claude_code.observability.endpoint", loader=self._loader, templar=self._templar)
+        found = lookup.run([self.store], variables, viewpoint="controller")
+        if not found:
+            raise AnsibleLookupError(f"The inventory has no host in the group {self.store}; give the lookup a url.")
+        return str(found[0])

@@ -1,0 +1,73 @@
+# Copyright (c) claude_code.observability contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleLookupError
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import lookup_loader
+from ansible.template import Templar
+from ansible_collections.claude_code.observability.plugins.module_utils._query_http import QueryError
+
+INVENTORY = {
+    "inventory_hostname": "here",
+    "groups": {"prometheus": ["there"], "loki": []},
+    "hostvars": {"here": {}, "there": {"ansible_host": "10.1.1.1"}},
+}
+
+
+class Asked(list[dict[str, Any]]):
+    """Stands for the store."""
+
+    def answer(self, options: dict[str, Any], _now: float) -> dict[str, Any]:
+        self.append(options)
+        if options["query"] == "wrong":
+            raise QueryError("the store's own words")
+        return {"rows": [{"labels": {}, "value": len(self)}]}
+
+
+@pytest.fixture
+def asked() -> Asked:
+    return Asked()
+
+
+@pytest.fixture
+def look(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> Any:
+    def run(store: str, *terms: str, **options: Any) -> list[dict[str, Any]]:
+        templar = Templar(DataLoader(), variables=INVENTORY)
+        lookup = lookup_loader.get(f"claude_code.observability.{store}", loader=DataLoader(), templar=templar)
+        monkeypatch.setattr(type(lookup), "ask", staticmethod(asked.answer))
+        return lookup.run(list(terms), variables=INVENTORY, **options)
+
+    return run
+
+
+def test_terms_are_asked_one_after_the_other(look: Any, asked: Asked) -> None:
+    assert [row["value"] for row in look("prometheus", "up", "down", timeout="5")] == [1, 2]
+    assert [(options["query"], options["timeout"]) for options in asked] == [("up", 5), ("down", 5)]
+
+
+def test_the_url_is_the_inventorys_unless_given(look: Any, asked: Asked) -> None:
+    look("prometheus", total="cost", range="30d", by=["team"])
+    look("loki", "{}", url="http://logs:1")
+    assert [options["url"] for options in asked] == ["http://10.1.1.1:9090", "http://logs:1"]
+    with pytest.raises(AnsibleLookupError, match="no host in the group loki; give the lookup a url"):
+        look("loki", "{}")
+
+
+@pytest.mark.parametrize(
+    ("terms", "options", "message"),
+    [
+        ([], {}, "expression or total, and not both"),
+        (["up"], {"total": "cost"}, "expression or total, and not both"),
+        (["up"], {"start": "now", "range": "1h"}, "start and range are both given"),
+        (["wrong"], {}, "the store's own words"),
+    ],
+)
+def test_wrong_calls(look: Any, terms: list[str], options: dict[str, Any], message: str) -> None:
+    with pytest.raises(AnsibleLookupError, match=message):
+        look("prometheus", *terms, **options)
