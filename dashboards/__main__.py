@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dashboards import overview, render
+from dashboards import overview, render, stack_health
 
 OUTPUT = Path(__file__).parent.parent / "roles" / "grafana" / "files" / "dashboards"
 # By file; those below people/ go to the folder that Viewers do not see.
 DASHBOARDS = {
     "overview": overview.build,
+    "stack-health": stack_health.build,
 }
 
 

@@ -264,10 +264,10 @@ def base(title: str, uid: str, description: str, scope: Scope, *, time: str = "n
     for name in scope.variables:
         result.with_variable(_label(name, NAMES[name], ", ".join(where)))
         where.append(f'{name}=~"${name}"')
-    return (
+    if where:
         result.with_variable(_per())
-        .with_variable(_source("metrics", "Metrics", "prometheus", "claude-prometheus"))
-        .with_variable(_source("logs", "Events", "loki", "claude-loki"))
+    return result.with_variable(_source("metrics", "Metrics", "prometheus", "claude-prometheus")).with_variable(
+        _source("logs", "Events", "loki", "claude-loki")
     )
 
 

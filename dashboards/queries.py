@@ -61,6 +61,7 @@ class Scope:
 
 
 TEAMS = Scope(("team", "model", "vcs_repository_name"))
+STACK = Scope(())
 PEOPLE = Scope(("team", "developer", "model", "vcs_repository_name"))
 
 
