@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from grafana_foundation_sdk.builders import common, dashboard, logs, loki, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.models.common import (
@@ -119,6 +120,13 @@ def number(
     return panel if decimals is None else panel.decimals(decimals)
 
 
+def watched(panel: stat.Panel, *steps: tuple[float, str]) -> stat.Panel:
+    """Green, and from each of these values on another colour."""
+    return panel.thresholds(bounds((None, "green"), *steps)).color_scheme(
+        dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS)
+    )
+
+
 def bar_chart(
     title: str, description: str, queries: Query | Sequence[Query], unit: str, *, width: int, height: int = 10
 ) -> timeseries.Panel:
@@ -194,6 +202,72 @@ def grid(title: str, description: str, source: DataSourceRef, *, width: int, hei
     return (
         table.Panel().title(title).description(description).datasource(source).min_width(80).height(height).span(width)
     )
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a breakdown: what a query gives for each row, coloured from these values on."""
+
+    title: str
+    query: Callable[[str], Query]
+    unit: str = "locale"
+    decimals: int | None = None
+    width: int | None = None
+    colors: Sequence[tuple[float | None, str]] = ()
+
+    def settings(self) -> list[DynamicConfigValue]:
+        chosen: dict[str, object] = {"unit": self.unit, "decimals": self.decimals, "custom.width": self.width}
+        if self.colors:
+            chosen["custom.cellOptions"] = {"type": "color-text"}
+            chosen["thresholds"] = bounds(*self.colors).build()
+        return [setting(name, value) for name, value in chosen.items() if value is not None]
+
+
+def of_metric(expr: str) -> Callable[[str], Query]:
+    """The query of a column, in Prometheus."""
+    return lambda ref_id: metric_table(expr, ref_id)
+
+
+def of_events(expr: str) -> Callable[[str], Query]:
+    """The query of a column, in Loki."""
+    return lambda ref_id: event(expr, ref_id)
+
+
+def breakdown(
+    title: str,
+    description: str,
+    rows: Mapping[str, str],
+    columns: Sequence[Column],
+    *,
+    width: int,
+    height: int = 9,
+    sort: str = "",
+) -> table.Panel:
+    """A row for each combination of the labels in `rows`, which are given with their headings."""
+    queries = [column.query(chr(ord("A") + number)) for number, column in enumerate(columns)]
+    stores = {isinstance(query, loki.Dataquery) for query in queries}
+    source = MIXED if len(stores) > 1 else LOGS if stores.pop() else METRICS
+    values = [f"Value #{chr(ord('A') + number)}" for number in range(len(columns))]
+    headings = {**rows, **dict(zip(values, (column.title for column in columns)))}
+    if len(columns) == 1:
+        headings["Value"] = columns[0].title
+    panel = grid(title, description, source, width=width, height=height)
+    for query in queries:
+        panel.with_target(query)
+    # The stores do not give the very same time, so rows would not meet.
+    panel.with_transformation(transformation("filterFieldsByName", exclude={"names": ["Time"]}))
+    if len(columns) > 1:
+        panel.with_transformation(transformation("merge"))
+    panel.with_transformation(
+        transformation(
+            "organize",
+            indexByName={name: number for number, name in enumerate(headings)},
+            renameByName=headings,
+        )
+    )
+    for column in columns:
+        panel.override_by_name(column.title, column.settings())
+    return panel.sort_by([common.TableSortByFieldState().display_name(sort or columns[0].title).desc(True)])
 
 
 def log_lines(title: str, description: str, query: loki.Dataquery, *, height: int) -> logs.Panel:

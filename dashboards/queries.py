@@ -61,6 +61,8 @@ class Scope:
 
 
 TEAMS = Scope(("team", "model", "vcs_repository_name"))
+# The events name the model that answered, the metrics the one asked for.
+ALL_MODELS = Scope(("team", "vcs_repository_name"))
 STACK = Scope(())
 PEOPLE = Scope(("team", "developer", "model", "vcs_repository_name"))
 

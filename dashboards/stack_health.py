@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from grafana_foundation_sdk.builders import dashboard, stat, table
 from grafana_foundation_sdk.models.common import BigValueColorMode, BigValueTextMode, VizOrientation
-from grafana_foundation_sdk.models.dashboard import FieldColorModeId, ValueMap, ValueMappingResult
+from grafana_foundation_sdk.models.dashboard import ValueMap, ValueMappingResult
 
 from dashboards import panels as p
 from dashboards import queries as q
@@ -143,10 +143,8 @@ def _now() -> list[p.Panel]:
 
 
 def _share(title: str, description: str, expr: str) -> stat.Panel:
-    return (
-        p.number(title, description, p.metric(expr), "percentunit", width=4, decimals=1)
-        .thresholds(p.bounds((None, "green"), (0.6, "orange"), (0.85, "red")))
-        .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS))
+    return p.watched(
+        p.number(title, description, p.metric(expr), "percentunit", width=4, decimals=1), (0.6, "orange"), (0.85, "red")
     )
 
 
