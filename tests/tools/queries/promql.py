@@ -1,0 +1,266 @@
+# Copyright (c) claude_code.observability contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a PromQL query reads and how: unknown names, labels that cannot be there, and shapes that give wrong numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import promql_parser as ast
+
+from plugins.module_utils._rollups import Calendar
+from tests.tools.queries.vocabulary import (
+    COUNTER,
+    DAYS,
+    EXACT,
+    RECORDED,
+    STACK,
+    Series,
+    Vocabulary,
+    matching,
+    nearest,
+    spelled_out,
+)
+
+# What a series may carry; None: anything.
+Labels = frozenset[str] | None
+
+# Wrong on sums of deltas and on anything made of them: they ask how a counter moves.
+OF_COUNTERS = {"rate", "irate", "increase", "resets"}
+MOVEMENT = {*OF_COUNTERS, "delta", "idelta", "changes", "deriv", "predict_linear", "double_exponential_smoothing"}
+OF_GAUGES = {"delta", "idelta", "deriv", "predict_linear"}
+# A sample of a delta series says something only in a sum. The others do not look at its value.
+# The label that only rollups carry. A dashboard's variable asks raw series for the lack of it.
+PER = "per"
+TOTALS = {"sum_over_time"}
+PRESENCE = {"count_over_time", "present_over_time", "absent_over_time"}
+OPERATORS = ((ast.MatchOp.Equal, "="), (ast.MatchOp.NotEqual, "!="), (ast.MatchOp.Re, "=~"), (ast.MatchOp.NotRe, "!~"))
+
+
+@dataclass
+class Reading:
+    """What was found out about one query.
+
+    faults: what is wrong. labels: one entry for each kind of series in the result. used: labels without which the
+    query shows nothing of use. read: the series it reads.
+    """
+
+    faults: list[str] = field(default_factory=list)
+    labels: list[Labels] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    read: set[Series] = field(default_factory=set)
+
+
+def check(
+    text: str,
+    vocabulary: Vocabulary,
+    recorded: Mapping[str, Series],
+    *,
+    calendar: Calendar | None = None,
+    rollup_rule: bool = False,
+) -> Reading:
+    """Checks a query. recorded: what the rules write. rollup_rule: it is one of those that make the rollups."""
+    checker = _Checker({**vocabulary.series, **recorded}, vocabulary, calendar or Calendar(), rollup_rule)
+    try:
+        tree = ast.parse(text)
+    except ValueError as error:
+        checker.found.faults.append(f"not PromQL: {error}")
+        return checker.found
+    checker.found.labels = checker.visit(tree, ())
+    return checker.found
+
+
+class _Checker:
+    def __init__(self, series: Mapping[str, Series], vocabulary: Vocabulary, calendar: Calendar, rollup_rule: bool):
+        self.series = series
+        self.vocabulary = vocabulary
+        self.calendar = calendar
+        self.rollup_rule = rollup_rule
+        self.found = Reading()
+
+    def fault(self, text: str) -> None:
+        if text not in self.found.faults:
+            self.found.faults.append(text)
+
+    def visit(self, node: ast.Expr, above: tuple[ast.Expr, ...]) -> list[Labels]:
+        """The labels of the node's result; above: what it stands in, outermost first."""
+        inside = (*above, node)
+        if isinstance(node, ast.VectorSelector):
+            return self._selector(node, above)
+        if isinstance(node, ast.MatrixSelector):
+            return self._selector(node.vector_selector, inside)
+        if isinstance(node, (ast.ParenExpr, ast.SubqueryExpr, ast.UnaryExpr)):
+            return self.visit(node.expr, inside)
+        if isinstance(node, ast.Call):
+            return self._call(node, inside)
+        if isinstance(node, ast.AggregateExpr):
+            return self._aggregate(node, inside)
+        if isinstance(node, ast.BinaryExpr):
+            return self._binary(node, inside)
+        return []
+
+    def _call(self, node: ast.Call, inside: tuple[ast.Expr, ...]) -> list[Labels]:
+        name = node.func.name
+        branches = [labels for each in node.args for labels in self.visit(each, inside)]
+        if name in ("scalar", "vector", "time"):
+            return []
+        if name in ("absent", "absent_over_time"):
+            return [None]
+        if name in ("label_replace", "label_join"):
+            made = node.args[1].val
+            return [labels and labels | {made} for labels in branches or [frozenset()]]
+        if name.startswith("histogram_quantile"):
+            self._carried(["le"], branches, "histogram_quantile")
+            return [labels and labels - {"le"} for labels in branches]
+        return branches
+
+    def _aggregate(self, node: ast.AggregateExpr, inside: tuple[ast.Expr, ...]) -> list[Labels]:
+        operator, modifier = str(node.op), node.modifier
+        grouped = modifier.labels if modifier else []
+        without = modifier is not None and modifier.type == ast.AggModifierType.Without
+        if operator == "max" and without and grouped == ["age"]:
+            return self._days(node, inside)
+        branches = self.visit(node.expr, inside)
+        if operator in ("topk", "bottomk", "limitk", "limit_ratio"):
+            return branches
+        made = {node.param.val} if node.param and operator == "count_values" else set()
+        if without:
+            return [labels and (labels - set(grouped)) | made for labels in branches]
+        self._carried(grouped, branches, f"{operator} by")
+        return [frozenset({*grouped, *made})] if branches else []
+
+    def _days(self, node: ast.AggregateExpr, inside: tuple[ast.Expr, ...]) -> list[Labels]:
+        """The chain that Calendar.days writes, where days are merged; nothing else may read rollups."""
+        first = _first_selector(node)
+        matchers = ", ".join(
+            f'{label}{operator}"{value}"' for label, operator, value in _matchers(first) if label not in ("age", "zone")
+        )
+        expected = self.calendar.days(f"{first.name}{{{matchers}}}" if matchers else f"{first.name}")
+        if str(ast.parse(expected)) != str(node):
+            self.fault("max without (age) that is not what <<days SELECTOR>> writes")
+        daily = (each for each in inside if isinstance(each, ast.SubqueryExpr))
+        if not any(each.step == timedelta(days=1) for each in daily):
+            self.fault("days read without a subquery of steps of one day, which takes each of them once")
+        return [labels and labels - {"age"} for labels in self._selector(first, inside, merged=True)]
+
+    def _binary(self, node: ast.BinaryExpr, inside: tuple[ast.Expr, ...]) -> list[Labels]:
+        operator, modifier = str(node.op), node.modifier
+        left, right = self.visit(node.lhs, inside), self.visit(node.rhs, inside)
+        matching_labels = modifier.matching if modifier else None
+        on = bool(matching_labels and matching_labels.type == ast.LabelModifierType.Include)
+        if matching_labels and on:
+            for side in (left, right):
+                self._carried(matching_labels.labels, side, "on")
+        if operator == "or":
+            return [*left, *right]
+        if operator in ("and", "unless") or not right:
+            return left
+        if not left:
+            return right
+        if modifier and modifier.card == ast.VectorMatchCardinality.OneToMany:
+            left, right = right, left
+        extra = set(modifier.group_labels or []) if modifier else set()
+        self._carried(extra, right, "group_left")
+        many = modifier and modifier.card != ast.VectorMatchCardinality.OneToOne
+        if matching_labels and not many:
+            if on:
+                return [frozenset(matching_labels.labels)]
+            return [labels and labels - set(matching_labels.labels) for labels in left]
+        return [labels and labels | extra for labels in left]
+
+    def _selector(self, node: ast.VectorSelector, above: Sequence[ast.Expr], merged: bool = False) -> list[Labels]:
+        matchers = _matchers(node)
+        found = self._named(node.name, matchers)
+        for series in found:
+            self.found.read.add(series)
+            self._matchers(series, [each for each in matchers if each[0] != "__name__"])
+            self._shape(series, above, merged)
+        return [series.labels for series in found]
+
+    def _named(self, name: str | None, matchers: Iterable[tuple[str, str, str]]) -> list[Series]:
+        if name is None:
+            asked = [(operator, value) for label, operator, value in matchers if label == "__name__"]
+            names = set(self.series) if asked else set()
+            for operator, value in asked:
+                names &= matching(operator, value, self.series)
+            if not names:
+                self.fault(
+                    f"no known metric matches {' '.join(value for _, value in asked) or 'a selector of no name'}"
+                )
+            return [self.series[each] for each in sorted(names)]
+        if name not in self.series:
+            self.fault(f"unknown metric {name}{nearest(name, self.series)}")
+            return []
+        return [self.series[name]]
+
+    def _matchers(self, series: Series, matchers: Iterable[tuple[str, str, str]]) -> None:
+        for label, operator, value in matchers:
+            if series.labels is None or (series.kind == EXACT and label == PER):
+                continue
+            if label not in series.labels:
+                self.fault(f"{series.name} never carries the label {label}{nearest(label, series.labels)}")
+                continue
+            closed = series.closed.get(label)
+            unknown = [each for each in spelled_out(operator, value) if closed and each not in closed]
+            for each in unknown:
+                self.fault(f"{label} of {series.name} is never {each}{nearest(each, closed or ())}")
+            if closed and not unknown:
+                through = matching(operator, value, closed)
+                if not through:
+                    self.fault(f"no value of {label} of {series.name} matches {value}")
+                if label == "job" and through != set(closed):
+                    self.fault(f"only {', '.join(sorted(through))}: the service names are {', '.join(closed)}")
+            if value not in (".*", ""):
+                self.found.used.add(label)
+
+    def _shape(self, series: Series, above: Sequence[ast.Expr], merged: bool) -> None:
+        calls = [each.func.name for each in above if isinstance(each, ast.Call)]
+        direct = [each for each in above if not isinstance(each, ast.ParenExpr)]
+        ranged = bool(direct) and isinstance(direct[-1], ast.MatrixSelector)
+        over = direct[-2] if ranged else direct[-1] if direct else None
+        reader = over.func.name if isinstance(over, ast.Call) else ""
+        if series.kind in (EXACT, DAYS, RECORDED):
+            for name in sorted(MOVEMENT & set(calls)):
+                self.fault(f"{name} over {series.name}, whose samples are sums and no counter")
+        if series.kind == EXACT:
+            if not ranged and reader != "timestamp":
+                self.fault(f"{series.name} read at an instant: only sum_over_time gives a total")
+            elif ranged and reader not in TOTALS | PRESENCE | MOVEMENT:
+                self.fault(f"{reader} over {series.name}, whose samples are parts of a sum")
+        if series.kind == DAYS and not merged and not self.rollup_rule and reader not in PRESENCE:
+            self.fault(f"{series.name} read outside of the chain that <<days SELECTOR>> writes")
+        if series.kind == STACK and series.type == "gauge" and reader in OF_COUNTERS:
+            self.fault(f"{reader} over {series.name}, which is a gauge")
+        if series.kind in (STACK, COUNTER) and series.type == "counter" and reader in OF_GAUGES:
+            self.fault(f"{reader} over {series.name}, which is a counter")
+
+    def _carried(self, wanted: Iterable[str], branches: Iterable[Labels], where: str) -> None:
+        """Labels to group by or to match on must be there in every kind of series that comes in."""
+        for label in wanted:
+            self.found.used.add(label)
+            for labels in branches:
+                if labels is not None and label not in labels:
+                    self.fault(f"{where} {label}, which is not there{nearest(label, labels)}")
+
+
+def _first_selector(node: Any) -> ast.VectorSelector:
+    while not isinstance(node, ast.VectorSelector):
+        if isinstance(node, ast.Call):
+            node = node.args[-1]
+        else:
+            below = ("vector_selector", "lhs", "expr")
+            node = next(getattr(node, name) for name in below if hasattr(node, name))
+    return node
+
+
+def _matchers(node: ast.VectorSelector) -> list[tuple[str, str, str]]:
+    groups = (node.matchers.matchers, *node.matchers.or_matchers)
+    return [
+        (each.name, next(text for operator, text in OPERATORS if operator == each.op), each.value)
+        for group in groups
+        for each in group
+    ]
