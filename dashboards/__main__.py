@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dashboards import overview, reliability, render, stack_health
+from dashboards import overview, reliability, render, stack_health, tools
 
 OUTPUT = Path(__file__).parent.parent / "roles" / "grafana" / "files" / "dashboards"
 # By file; those below people/ go to the folder that Viewers do not see.
@@ -15,6 +15,7 @@ DASHBOARDS = {
     "overview": overview.build,
     "reliability": reliability.build,
     "stack-health": stack_health.build,
+    "tools": tools.build,
 }
 
 

@@ -47,6 +47,9 @@ METRICS = DataSourceRef(type_val="prometheus", uid="${metrics}")
 LOGS = DataSourceRef(type_val="loki", uid="${logs}")
 MIXED = DataSourceRef(type_val="datasource", uid="-- Mixed --")
 
+# What the numbers from metrics add up; those from events always add up the range itself.
+OVER = "Over the range to the minute; where it is longer than 7 days, over the days that begin in it (<<zone>>)."
+
 # No bar is narrower: the client exports its metrics once a minute unless it is told otherwise. Set on the panel, never
 # on the query: Loki would take it for the step itself, and windows longer than the step count everything many times.
 MIN_STEP = "1m"
