@@ -5,8 +5,9 @@
 
     python -m tests.tools.stack_metrics --prometheus http://127.0.0.1:9090     adds what is new to the committed list
 
-Many counters exist only after what they count has happened, so the list only grows: run it against a stack that has
-seen traffic and faults. With another version of a program, delete that program's part first.
+Many counters exist only after what they count has happened, so the list only grows. With another version of a program,
+delete that program's part first. After faults made on purpose, --rare keeps what is new apart: a healthy stack need not
+say it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ FILE = Path(__file__).parents[2] / "dashboards" / "stack_metrics.yml"
 HEAD = """\
 ---
 # What the stack's own programs say of themselves, as Prometheus stores it; `labels` beside job and instance. Written by
-# tests/tools/stack_metrics.py; what stands under `rare` was added by hand from the source of the program.
+# tests/tools/stack_metrics.py. `rare`: what they say only after a fault, seen or taken from the program's source.
 """
 # By the job of their scrape. What every Go program says of its runtime is left out.
 JOBS = ("otel-collector", "prometheus", "loki")
@@ -38,21 +39,23 @@ RECENT = 300
 PARTS = re.compile(r"(.+)_(bucket|sum|count)")
 
 Family = dict[str, Any]
+Programs = dict[str, dict[str, Family]]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--prometheus", required=True, metavar="URL")
+    parser.add_argument("--rare", action="store_true", help="what is new exists only after a fault")
     options = parser.parse_args()
     known = yaml.safe_load(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
-    FILE.write_text(text(merged(known, seen(options.prometheus))), encoding="utf-8")
+    FILE.write_text(text(merged(known, seen(options.prometheus), rare=options.rare)), encoding="utf-8")
     return 0
 
 
-def seen(prometheus: str) -> dict[str, dict[str, Family]]:
+def seen(prometheus: str) -> Programs:
     """By program and family, as Prometheus answers."""
     types = _ask(prometheus, "metadata", {})
-    found: dict[str, dict[str, Family]] = {job: {} for job in JOBS}
+    found: Programs = {job: {} for job in JOBS}
     scraped = {"match[]": f'{{job=~"{"|".join(JOBS)}"}}', "start": str(time.time() - RECENT)}
     for series in _ask(prometheus, "series", scraped):
         name = series["__name__"]
@@ -69,19 +72,17 @@ def seen(prometheus: str) -> dict[str, dict[str, Family]]:
     return found
 
 
-def merged(known: dict[str, Any], new: dict[str, dict[str, Family]]) -> dict[str, Any]:
-    """Both, with the labels of both; what a program is now seen to say is no longer rare."""
-    programs: dict[str, dict[str, Family]] = known.get("programs") or {}
+def merged(known: dict[str, Any], new: Programs, *, rare: bool = False) -> dict[str, Any]:
+    """Both, with the labels of both. What a healthy program is now seen to say is no longer rare."""
+    usual: Programs = {job: dict(families) for job, families in (known.get("programs") or {}).items()}
+    unusual: Programs = {job: dict(families) for job, families in (known.get("rare") or {}).items()}
     for job, families in new.items():
-        there = programs.setdefault(job, {})
         for name, family in families.items():
-            labels = {*family["labels"], *there.get(name, {}).get("labels", [])}
-            there[name] = {"type": family["type"], "labels": sorted(labels)}
-    rare = {
-        job: {name: family for name, family in families.items() if name not in programs.get(job, {})}
-        for job, families in (known.get("rare") or {}).items()
-    }
-    return {"seen": datetime.now(timezone.utc).date(), "programs": programs, "rare": rare}
+            before = unusual.get(job, {}).pop(name, None) or usual.get(job, {}).get(name, {})
+            labels = sorted({*family["labels"], *before.get("labels", [])})
+            part = unusual if rare and name not in usual.get(job, {}) else usual
+            part.setdefault(job, {})[name] = {"type": family["type"], "labels": labels}
+    return {"seen": datetime.now(timezone.utc).date(), "programs": usual, "rare": unusual}
 
 
 def text(content: dict[str, Any]) -> str:

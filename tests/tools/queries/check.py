@@ -60,6 +60,17 @@ def check(queries: Sequence[Query], vocabulary: Vocabulary) -> list[Fault]:
     return faults
 
 
+def read(queries: Iterable[Query], vocabulary: Vocabulary) -> set[Series]:
+    """The known series of Prometheus that queries read."""
+    texts = (
+        text
+        for query in queries
+        if query.language == "promql"
+        for text in fill.filled(query.text, {**fill.grafana(), **query.variables})
+    )
+    return {series for text in texts for series in promql.check(text, vocabulary, {}).read}
+
+
 def _one(
     query: Query,
     text: str,

@@ -50,7 +50,7 @@ class Vocabulary:
         client = yaml.safe_load((ROOT / "dashboards" / "vocabulary.yml").read_text(encoding="utf-8"))
         stack = yaml.safe_load((ROOT / "dashboards" / "stack_metrics.yml").read_text(encoding="utf-8"))
         return cls(
-            series={each.name: each for each in [*_client_series(client), *_stack_series(stack)]},
+            series={each.name: each for each in [*_client_series(client), *stack_series(stack)]},
             events={name: _attributes(attributes) for name, attributes in client["events"].items()},
             services=tuple(client["services"]),
             on_every_event=frozenset(
@@ -117,7 +117,8 @@ def _client_series(client: Mapping[str, Any]) -> Iterable[Series]:
                 yield Series(rollup.by_developer, DAYS, kept | {"developer"}, closed)
 
 
-def _stack_series(stack: Mapping[str, Any]) -> Iterable[Series]:
+def stack_series(stack: Mapping[str, Any]) -> Iterable[Series]:
+    """From the families of stack_metrics.yml, or of a running stack."""
     for family, found in _families(stack):
         labels = frozenset({"job", "instance", *found.get("labels", [])})
         if found["type"] == "histogram":
@@ -137,7 +138,7 @@ def _stack_series(stack: Mapping[str, Any]) -> Iterable[Series]:
 def _families(stack: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
     """Each once, with the labels it has in any program: several of them say how much memory they use."""
     found: dict[str, dict[str, Any]] = {}
-    for program in [*stack["programs"].values(), *stack["rare"].values()]:
+    for program in [*stack["programs"].values(), *stack.get("rare", {}).values()]:
         for family, entry in program.items():
             labels = {*entry.get("labels", []), *found.get(family, {}).get("labels", [])}
             found[family] = {"type": entry["type"], "labels": sorted(labels)}
