@@ -60,6 +60,11 @@ class Running:
                     raise RuntimeError(f"{self.argv[0]}: {error}\n{self.log.read_text()[-3000:]}") from error
             time.sleep(0.1)
 
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
     def kill(self) -> None:
         """kill -9, as a power cut would end it."""
         self._end(signal.SIGKILL)
