@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dashboards import overview, reliability, render, stack_health, tools
+from dashboards import fleet, governance, overview, reliability, render, session, stack_health, tools
 
 OUTPUT = Path(__file__).parent.parent / "roles" / "grafana" / "files" / "dashboards"
 # By file; those below people/ go to the folder that Viewers do not see.
 DASHBOARDS = {
+    "governance": governance.build,
     "overview": overview.build,
     "reliability": reliability.build,
     "stack-health": stack_health.build,
     "tools": tools.build,
+    "people/fleet": fleet.build,
+    "people/session": session.build,
 }
 
 

@@ -201,7 +201,7 @@ def _agents() -> list[p.Panel]:
         ),
         p.breakdown(
             "Cost of sub-agents",
-            f"Requests of sub-agents, by the agent. {FOLDED} {p.OVER}",
+            f"Requests of sub-agents, by the agent. {FOLDED}",
             {"agent_name": "Agent"},
             [
                 p.Column(
@@ -223,7 +223,7 @@ def _agents() -> list[p.Panel]:
         ),
         p.breakdown(
             "Cost of skills",
-            f"Requests made while a skill was at work. {FOLDED} {p.OVER}",
+            f"Requests made while a skill was at work. {FOLDED}",
             {"skill_name": "Skill"},
             [
                 p.Column(
