@@ -29,7 +29,7 @@ options:
 EXAMPLES = r"""
 - name: The rule groups as text
   ansible.builtin.debug:
-    msg: "{{ {'groups': query('claude_code.observability.event_rules', late_max='72h', utc_offset='+09:00')} | to_nice_yaml }}"
+    msg: "{{ query('claude_code.observability.event_rules', late_max='72h', utc_offset='+09:00') | to_nice_yaml }}"
 """
 
 RETURN = r"""

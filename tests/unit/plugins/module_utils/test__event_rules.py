@@ -19,7 +19,7 @@ def rules(late_max: str = "72h", utc_offset: str = "Z") -> dict[str, dict[str, o
 
 def test_events_are_chosen_as_the_dashboards_choose_them() -> None:
     stream, _, ours = EVENTS.partition(" | ")
-    assert (_event_rules.EVENTS, _event_rules.OURS) == (stream, ours)
+    assert [stream, ours] == [_event_rules.EVENTS, _event_rules.OURS]
     for rule in rules().values():
         assert stream in rule["expr"]
         assert ours in rule["expr"]
