@@ -16,7 +16,6 @@ from tests.tools.queries.vocabulary import COUNTER, RECORDED, Series, Vocabulary
 
 # Recorded from events, for alerts: late events are missing in them.
 WINDOWED = "claude_code_events:"
-ROLLUP_GROUPS = ("claude-code-today", "claude-code-days")
 APPROXIMATE = ("approximate", "근사")
 # As people know them from the original, in docs: they show that data arrives and are no totals.
 ORIGINAL = ('{service_name="claude-code"}', '{__name__=~"claude.*"}')
@@ -87,7 +86,7 @@ def _one(
     if query.kind == "docs" and text.strip() in ORIGINAL:
         return []
     if query.language == "promql":
-        reading = promql.check(text, vocabulary, recorded, rollup_rule=query.place.startswith(ROLLUP_GROUPS))
+        reading = promql.check(text, vocabulary, recorded, rule=query.kind in ("record", "alert"))
         faults = [*reading.faults, *_approximate(query, reading.read)]
         labels, used, events = reading.labels, reading.used, set[str]()
     else:
@@ -98,6 +97,9 @@ def _one(
         faults, labels, used, events = lines.faults, lines.labels, lines.used, lines.events
     if query.kind == "record" and query.name not in vocabulary.series:
         recorded[query.name] = _recorded(query, labels, recorded.get(query.name))
+    for name in query.shows:
+        if not any(branch is None or name in branch for branch in labels):
+            faults.append(f"{name} is shown beside the result, which does not have it")
     if query.kind in ("panel", "alert", "docs"):
         faults += _withheld(query, used, events, vocabulary)
     return faults

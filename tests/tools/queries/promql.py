@@ -61,10 +61,10 @@ def check(
     recorded: Mapping[str, Series],
     *,
     calendar: Calendar | None = None,
-    rollup_rule: bool = False,
+    rule: bool = False,
 ) -> Reading:
-    """Checks a query. recorded: what the rules write. rollup_rule: it is one of those that make the rollups."""
-    checker = _Checker({**vocabulary.series, **recorded}, vocabulary, calendar or Calendar(), rollup_rule)
+    """Checks a query. recorded: what the rules write. rule: it is one itself, and may read the newest sum of a day."""
+    checker = _Checker({**vocabulary.series, **recorded}, vocabulary, calendar or Calendar(), rule)
     try:
         tree = ast.parse(text)
     except ValueError as error:
@@ -75,11 +75,11 @@ def check(
 
 
 class _Checker:
-    def __init__(self, series: Mapping[str, Series], vocabulary: Vocabulary, calendar: Calendar, rollup_rule: bool):
+    def __init__(self, series: Mapping[str, Series], vocabulary: Vocabulary, calendar: Calendar, rule: bool):
         self.series = series
         self.vocabulary = vocabulary
         self.calendar = calendar
-        self.rollup_rule = rollup_rule
+        self.rule = rule
         self.found = Reading()
 
     def fault(self, text: str) -> None:
@@ -178,7 +178,8 @@ class _Checker:
         for series in found:
             self.found.read.add(series)
             self._matchers(series, [each for each in matchers if each[0] != "__name__"])
-            self._shape(series, above, merged)
+            one_day = any(label == "age" and operator == "=" for label, operator, _ in matchers)
+            self._shape(series, above, merged=merged, one_day=one_day)
         return [series.labels for series in found]
 
     def _named(self, name: str | None, matchers: Iterable[tuple[str, str, str]]) -> list[Series]:
@@ -217,7 +218,7 @@ class _Checker:
             if value not in (".*", ""):
                 self.found.used.add(label)
 
-    def _shape(self, series: Series, above: Sequence[ast.Expr], merged: bool) -> None:
+    def _shape(self, series: Series, above: Sequence[ast.Expr], *, merged: bool, one_day: bool) -> None:
         calls = [each.func.name for each in above if isinstance(each, ast.Call)]
         direct = [each for each in above if not isinstance(each, ast.ParenExpr)]
         ranged = bool(direct) and isinstance(direct[-1], ast.MatrixSelector)
@@ -231,7 +232,8 @@ class _Checker:
                 self.fault(f"{series.name} read at an instant: only sum_over_time gives a total")
             elif ranged and reader not in TOTALS | PRESENCE | MOVEMENT:
                 self.fault(f"{reader} over {series.name}, whose samples are parts of a sum")
-        if series.kind == DAYS and not merged and not self.rollup_rule and reader not in PRESENCE:
+        newest = self.rule and one_day and reader == "last_over_time"
+        if series.kind == DAYS and not (merged or newest or reader in PRESENCE):
             self.fault(f"{series.name} read outside of the chain that <<days SELECTOR>> writes")
         if series.kind == STACK and series.type == "gauge" and reader in OF_COUNTERS:
             self.fault(f"{reader} over {series.name}, which is a gauge")
@@ -239,12 +241,14 @@ class _Checker:
             self.fault(f"{reader} over {series.name}, which is a counter")
 
     def _carried(self, wanted: Iterable[str], branches: Iterable[Labels], where: str) -> None:
-        """Labels to group by or to match on must be there in every kind of series that comes in."""
+        """Labels to group by or to match on must be there. In each kind of a client's series that comes in, as part of
+        the whole would be missing; in one of the stack's own, as unlike counters are often added up."""
+        known = [labels for labels in branches if labels is not None]
         for label in wanted:
             self.found.used.add(label)
-            for labels in branches:
-                if labels is not None and label not in labels:
-                    self.fault(f"{where} {label}, which is not there{nearest(label, labels)}")
+            lacking = [labels for labels in known if label not in labels]
+            if lacking and (len(lacking) == len(known) or any(each.kind != STACK for each in self.found.read)):
+                self.fault(f"{where} {label}, which is not there{nearest(label, lacking[0])}")
 
 
 def _first_selector(node: Any) -> ast.VectorSelector:

@@ -28,7 +28,8 @@ class Query:
 
     place: its panel, variable, rule or section. language: promql or logql. says: what its reader is told there.
     variables: what may be filled in for $name. kind: panel, variable, annotation, link, record, alert or docs.
-    name: of a recording rule, what it records. labels: those that the rule adds.
+    name: of a recording rule, what it records. labels: those that the rule adds. shows: the labels of the result that
+    a legend or an annotation puts into words.
     """
 
     file: str
@@ -40,6 +41,7 @@ class Query:
     variables: Mapping[str, Sequence[str]] = field(default_factory=dict, compare=False)
     name: str = ""
     labels: tuple[str, ...] = ()
+    shows: tuple[str, ...] = ()
 
 
 def dashboards() -> Iterator[Query]:
@@ -121,7 +123,8 @@ def _expressions(
         source = inner["type"]
     if isinstance(value.get("expr"), str):
         language = LANGUAGES.get(source) or ("logql" if re.match(r"\W*\{", value["expr"]) else "promql")
-        yield Query(file, place, language, value["expr"], kind, says, variables)
+        shows = tuple(re.findall(r"\{\{\s*(\w+)\s*\}\}", value.get("legendFormat") or ""))
+        yield Query(file, place, language, value["expr"], kind, says, variables, shows=shows)
     if isinstance(value.get("url"), str):
         for carried in _in_url(value["url"]):
             yield from _expressions(file, place, "link", says, carried, source, variables)
@@ -151,7 +154,14 @@ def of_rule(file: str, group: str, rule: Mapping[str, Any], language: str) -> Qu
     """The query of one rule."""
     kind = "record" if "record" in rule else "alert"
     says = "\n".join(map(str, rule.get("annotations", {}).values()))
-    labels = tuple(rule.get("labels", {}))
     return Query(
-        file, f"{group}: {rule[kind]}", language, str(rule["expr"]), kind, says, name=rule[kind], labels=labels
+        file,
+        f"{group}: {rule[kind]}",
+        language,
+        str(rule["expr"]),
+        kind,
+        says,
+        name=rule[kind],
+        labels=tuple(rule.get("labels", {})),
+        shows=tuple(re.findall(r"\$labels\.(\w+)", says)),
     )

@@ -88,6 +88,11 @@ REPOSITORY = "by repository: needs OTEL_METRICS_INCLUDE_REPOSITORY"
             id="days-by-hand",
         ),
         pytest.param(
+            'sum(last_over_time(team:claude_code_cost:day{age="1"}[2h]))',
+            "team:claude_code_cost:day read outside of the chain that <<days SELECTOR>> writes",
+            id="one-day-in-a-panel",
+        ),
+        pytest.param(
             'sum_over_time((sum(max without (age) (max_over_time(team:claude_code_cost:day{age="0"}[1d]))))[1w:1d])',
             "max without (age) that is not what <<days SELECTOR>> writes",
             id="days-chain",
@@ -151,9 +156,19 @@ def test_a_fault_is_found(faults, query: str, fault: str) -> None:
         (f'sum by (type) (label_replace(sum_over_time({COST}[1h]), "type", "cost", "", ""))', ""),
         ("sum(rate(otelcol_exporter_sent_log_records_total[5m])) / on () count(up)", ""),
         ("histogram_quantile(0.9, sum by (le) (rate(loki_request_duration_seconds_bucket[5m])))", ""),
+        (
+            "sum by (job, reason) (prometheus_tsdb_too_old_samples_total or loki_discarded_samples_total)",
+            "",
+        ),
         ('ALERTS{alertstate="firing", severity="critical"}', ""),
         ('sum without (session_id) (sum_over_time({__name__=~"claude_code_cost_usage_USD"}[1h] @ end()))', ""),
     ],
 )
 def test_what_is_right_has_no_fault(faults, query: str, says: str) -> None:
     assert faults("promql", query, says) == []
+
+
+@pytest.mark.parametrize(("age", "faults_found"), [('age="1"', 0), ('age=~".*"', 1), ('team="a"', 1)])
+def test_a_rule_may_read_the_newest_sum_of_one_day(faults, age: str, faults_found: int) -> None:
+    query = f"sum(last_over_time(team:claude_code_cost:day{{{age}}}[2h])) > 100"
+    assert len(faults("promql", query, kind="alert")) == faults_found

@@ -140,6 +140,19 @@ def test_what_a_rule_records_is_known_to_the_next(vocabulary) -> None:
     ]
 
 
+def test_what_a_legend_or_an_annotation_shows_must_be_there(vocabulary) -> None:
+    rule = {"alert": "Down", "expr": "max by (job) (up) == 0", "annotations": {"summary": "{{ $labels.instance }}"}}
+    panel = {
+        "type": "timeseries",
+        "title": "Up",
+        "targets": [{"expr": "max by (job) (up)", "legendFormat": "{{instance}} {{job}}", "datasource": PROMETHEUS}],
+    }
+    queries = [of_rule("file", "group", rule, "promql"), *of_dashboard("d.json", {"panels": [panel]})]
+    assert [fault.text for fault in check(queries, vocabulary)] == [
+        "instance is shown beside the result, which does not have it"
+    ] * 2
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
