@@ -1,45 +1,25 @@
 # Copyright (c) claude_code.observability contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The first dashboard: what Claude Code cost and did, and whether the numbers can be trusted."""
+"""What a manager opens first: what Claude Code cost and did, against the time before, and whether all is well."""
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.builders import dashboard, table
-from grafana_foundation_sdk.builders.common import TableSortByFieldState
-from grafana_foundation_sdk.models.dashboard import (
-    DashboardRangeMapOptions,
-    RangeMap,
-    ValueMappingResult,
-)
+from grafana_foundation_sdk.builders import dashboard, dashboardlist, stat, table
 
 from dashboards import panels as p
 from dashboards import queries as q
 
-# What the metrics call a kind of token, and what the events call it.
-TOKEN_FIELDS = {
-    "input": "input_tokens",
-    "output": "output_tokens",
-    "cacheRead": "cache_read_tokens",
-    "cacheCreation": "cache_creation_tokens",
-}
-COST_ROW = "cost, micro-USD"
-DIFFERENCE = "Difference"
-# Sums of decimal fractions, added in another order, differ in the last digit.
-NO_DIFFERENCE = RangeMap(options=DashboardRangeMapOptions(from_val=-0.5, to=0.5, result=ValueMappingResult(text="0")))
 UID = "claude-code-overview"
-# The events name the model that answered, the metrics the one asked for.
-ALL_MODELS = q.Scope(("team", "vcs_repository_name"))
+FIRING = 'ALERTS{alertstate="firing"}'
+NOT_BY_MODEL = "Not filtered by model."
+ACCEPTED = q.ratio(q.Metric(q.EDIT_DECISIONS, 'decision="accept"').total(), q.Metric(q.EDIT_DECISIONS).total())
+FROM_CACHE = q.ratio(q.Metric(q.TOKENS, 'type="cacheRead"').total(), q.Metric(q.TOKENS, 'type!="output"').total())
 
-# An attribute that an event does not carry is empty.
-LINE = (
-    '{{printf "%-22s" .event_name}} {{.developer}} {{.model}}{{.tool_name}}'
-    "{{if .decision}} {{.decision}} by {{.source}}{{end}}"
-    '{{if eq .success "false"}} failed: {{.error_type}}{{end}}'
-    "{{if .cost_usd}} {{.cost_usd}} USD{{end}}"
-    "{{if .status_code}} status {{.status_code}}{{end}}"
-    "{{if .duration_ms}} {{.duration_ms}} ms{{end}}"
-)
+COST = q.Metric(q.COST)
+TOKENS = q.Metric(q.TOKENS)
+SESSIONS = q.Metric(q.SESSIONS, q.STARTED)
+ADDED = q.Metric(q.LINES, 'type="added"')
 
 
 def build() -> dashboard.Dashboard:
@@ -50,10 +30,10 @@ def build() -> dashboard.Dashboard:
         q.TEAMS,
     )
     for row, panels in (
-        ("Totals", [*_totals(), *_work()]),
+        ("At a glance", [*_totals(), *_work()]),
         ("Over time", _over_time()),
-        ("By team, and the cross-check", [_who(), _reconciliation()]),
-        ("API and events", _events()),
+        ("Teams and alerts", [_by_team(), _alerts()]),
+        ("Models, cross-check, more", [_by_model(), _cross_check(), _more()]),
     ):
         result.with_row(dashboard.Row(row))
         for panel in panels:
@@ -61,255 +41,215 @@ def build() -> dashboard.Dashboard:
     return result
 
 
-def _totals() -> list[p.Panel]:
+def _totals() -> list[stat.Panel]:
     return [
-        p.number(
+        p.compared(
             "Cost",
             "What the client says its API requests cost, at list prices. An estimate of the bill, and for model names "
-            "of gateways and clouds only a guess by the client. The sum over the range is exact.",
-            p.metric(q.Metric(q.COST).total()),
+            "of gateways and clouds only a guess by the client.",
+            COST.total(),
+            COST.before(),
             "currencyUSD",
             width=4,
             color="green",
             decimals=2,
         ),
-        p.number(
+        p.compared(
             "Tokens",
             "Tokens of all four kinds together, cache reads included.",
-            p.metric(q.Metric(q.TOKENS).total()),
+            TOKENS.total(),
+            TOKENS.before(),
             "short",
             width=4,
             color="blue",
+            decimals=1,
         ),
-        p.number(
+        p.compared(
             "Sessions",
-            "Starts of Claude Code: fresh, resumed and continued ones, each counted once. Not filtered by model.",
-            p.metric(q.Metric(q.SESSIONS, q.STARTED).total()),
-            "short",
+            f"Starts of Claude Code: fresh, resumed and continued ones, each counted once. {NOT_BY_MODEL}",
+            SESSIONS.total(),
+            SESSIONS.before(),
+            "locale",
             width=4,
-            decimals=0,
         ),
-        p.number(
+        p.compared(
             "Active developers",
             "Developers with at least one answered API request. All those without a developer name count as one.",
-            p.metric(q.Metric(q.TOKENS).count("developer")),
-            "short",
+            TOKENS.count("developer"),
+            TOKENS.count_before("developer"),
+            "locale",
             width=4,
-            decimals=0,
         ),
-        p.number(
+        p.compared(
             "Active time",
-            "cli: Claude at work. user: a person typing or reading in an interactive session. Not filtered by model.",
-            p.metric(q.Metric(q.ACTIVE_TIME).total(by="type"), legend="{{type}}"),
+            f"Time Claude was at work, and time people typed or read in a session, together. {NOT_BY_MODEL}",
+            q.Metric(q.ACTIVE_TIME).total(),
+            q.Metric(q.ACTIVE_TIME).before(),
             "s",
             width=4,
             decimals=1,
         ),
-        p.number(
-            "Read from cache",
-            "Share of the tokens sent to the model that came from the prompt cache, where they cost about a tenth.",
-            p.metric(
-                q.ratio(q.Metric(q.TOKENS, 'type="cacheRead"').total(), q.Metric(q.TOKENS, 'type!="output"').total())
-            ),
-            "percentunit",
+        p.compared(
+            "Lines added",
+            "Lines added by Claude's edits. Lines a person wrote are not in here.",
+            ADDED.total(),
+            ADDED.before(),
+            "locale",
             width=4,
-            decimals=1,
         ),
     ]
 
 
-def _work() -> list[p.Panel]:
+def _work() -> list[stat.Panel]:
+    firing = p.number(
+        "Alerts firing",
+        "Alerts that fire now, whatever the range and the variables say. They are named below.",
+        p.metric(f"count({FIRING}) or vector(0)"),
+        "locale",
+        width=4,
+        decimals=0,
+    )
     return [
         p.number(
-            "Tokens by kind",
-            "input: sent anew. output: written by the model. cacheCreation: sent and kept. cacheRead: reused.",
-            p.metric(q.Metric(q.TOKENS).total(by="type"), legend="{{type}}"),
-            "short",
-            width=8,
-            color="blue",
+            "Read from cache",
+            "Share of the tokens sent to the model that came from the prompt cache, where they cost about a tenth.",
+            p.metric(FROM_CACHE),
+            "percentunit",
+            width=4,
+            decimals=1,
         ),
         p.number(
-            "Lines of code",
-            "Lines added and removed by Claude's edits. Lines a person wrote are not in here.",
-            p.metric(q.Metric(q.LINES).total(by="type"), legend="{{type}}"),
-            "short",
+            "Cost per session",
+            "Cost by the number of session starts. Only the cost is filtered by model.",
+            p.metric(q.ratio(COST.total(), SESSIONS.total())),
+            "currencyUSD",
             width=4,
+            decimals=2,
         ),
         p.number(
             "Commits",
-            "Commits made by Claude. Not filtered by model.",
+            f"Commits made by Claude. {NOT_BY_MODEL}",
             p.metric(q.Metric(q.COMMITS).total()),
-            "short",
+            "locale",
             width=4,
             decimals=0,
         ),
         p.number(
             "Pull requests",
-            "Pull requests opened by Claude. Not filtered by model.",
+            f"Pull requests opened by Claude. {NOT_BY_MODEL}",
             p.metric(q.Metric(q.PULL_REQUESTS).total()),
-            "short",
+            "locale",
             width=4,
             decimals=0,
         ),
         p.number(
             "Edits accepted",
-            "Share of Claude's file edits that were accepted, by a person or by a rule. Not filtered by model.",
-            p.metric(
-                q.ratio(q.Metric(q.EDIT_DECISIONS, 'decision="accept"').total(), q.Metric(q.EDIT_DECISIONS).total())
-            ),
+            "Share of Claude's file edits that were accepted, by a person or by a rule. Not filtered by model or "
+            "repository.",
+            p.metric(ACCEPTED),
             "percentunit",
             width=4,
-            decimals=0,
+            decimals=1,
         ),
+        p.watched(firing, (1, "red")),
     ]
 
 
 def _over_time() -> list[p.Panel]:
-    note = "A bar starts at its time stamp. The bars add up to the total, but for the edges of the first and last one."
     return [
         p.bar_chart(
             "Cost by model",
-            f"By the model that was asked for. {note}",
-            p.metric_bars(q.Metric(q.COST).bars(by="model"), legend="{{model}}"),
+            "By the model that was asked for. The bars add up to the total, but for the edges of the first and last.",
+            p.metric_bars(COST.bars(by="model"), legend="{{model}}"),
             "currencyUSD",
             width=12,
         ),
         p.bar_chart(
-            "Tokens by kind over time",
-            note,
-            p.metric_bars(q.Metric(q.TOKENS).bars(by="type"), legend="{{type}}"),
-            "short",
+            "Cost by team",
+            f"{p.CLAIMED} The bars add up to the total, but for the edges of the first and last.",
+            p.metric_bars(COST.bars(by="team"), legend="{{team}}"),
+            "currencyUSD",
             width=12,
         ),
     ]
 
 
-def _who() -> table.Panel:
-    by = "team, model"
-    return (
-        p.grid(
-            "Cost by team and model",
-            "team is what the client's settings claim, unless the collector authenticates its clients.",
-            p.METRICS,
-            width=14,
-        )
-        .with_target(p.metric_table(q.Metric(q.COST).total(by=by), "A"))
-        .with_target(p.metric_table(q.Metric(q.TOKENS).total(by=by), "B"))
-        .with_transformation(p.transformation("merge"))
-        .with_transformation(
-            p.transformation(
-                "organize",
-                excludeByName={"Time": True},
-                indexByName={"team": 0, "model": 1, "Value #A": 2, "Value #B": 3},
-                renameByName={
-                    "team": "Team",
-                    "model": "Model",
-                    "Value #A": "Cost",
-                    "Value #B": "Tokens",
-                },
-            )
-        )
-        .override_by_name("Cost", [p.setting("unit", "currencyUSD")])
-        .override_by_name("Tokens", [p.setting("unit", "short")])
-        .sort_by([TableSortByFieldState().display_name("Cost").desc(True)])
+def _by_team() -> table.Panel:
+    by = "team"
+    return p.breakdown(
+        "Teams",
+        f"{p.CLAIMED} Before: the range of the same length just before. Lines: added ones. {p.UNFILTERED}",
+        {"team": "Team"},
+        [
+            p.Column("Cost", p.of_metric(COST.total(by)), "currencyUSD", 2),
+            p.Column("Before", p.of_metric(COST.before(by)), "currencyUSD", 2),
+            p.Column("Change", p.of_metric(q.change(COST.total(by), COST.before(by))), "percentunit", 0),
+            p.Column("Tokens", p.of_metric(TOKENS.total(by)), "short", 1),
+            p.Column("Developers", p.of_metric(TOKENS.count("developer", by)), decimals=0),
+            p.Column("Sessions", p.of_metric(SESSIONS.total(by)), decimals=0),
+            p.Column("Lines", p.of_metric(ADDED.total(by)), decimals=0),
+            p.Column("Commits", p.of_metric(q.Metric(q.COMMITS).total(by)), decimals=0),
+        ],
+        width=15,
     )
 
 
-def _reconciliation() -> table.Panel:
-    """Everything is sent twice, as metrics and as events, on separate paths into separate stores."""
-    kinds = q.Metric(q.TOKENS, scope=ALL_MODELS).total(by="type")
-    cost = q.Metric(q.COST, scope=ALL_MODELS).total()
-    in_events = {kind: q.event_total(field) for kind, field in TOKEN_FIELDS.items()}
-    in_events[COST_ROW] = f"1e6 * {q.event_total('cost_usd')}"
-    return (
-        p.grid(
-            "Metrics against events",
-            "The same requests counted twice, on separate paths. Equal where nobody worked at the edges of the range: "
-            "a metric carries the time of its export, up to a minute after the event. A lasting difference means that "
-            "one path lost or doubled data, or that a client sends running totals. Not filtered by model.",
-            p.MIXED,
-            width=10,
-        )
-        .with_target(p.metric_table(f"{kinds} or {_row(f'1e6 * {cost}', COST_ROW)}", "A"))
-        .with_target(p.event(" or ".join(_row(vector, kind) for kind, vector in in_events.items()), "B"))
-        .with_transformation(p.transformation("joinByField", byField="type", mode="outer"))
-        .with_transformation(
-            p.transformation(
-                "organize",
-                excludeByName={"Time": True, "Time 1": True, "Time 2": True},
-                renameByName={"type": "What", "Value": "Metrics", "Value #A": "Metrics", "Value #B": "Events"},
-            )
-        )
-        .with_transformation(
-            p.transformation(
-                "calculateField",
-                mode="binary",
-                alias=DIFFERENCE,
-                binary={"left": "Metrics", "operator": "-", "right": "Events"},
-            )
-        )
-        .unit("locale")
-        .override_by_name(
-            DIFFERENCE,
-            [
-                p.setting("custom.cellOptions", {"type": "color-text"}),
-                p.setting("thresholds", p.bounds((None, "orange"), (-0.5, "green"), (0.5, "orange")).build()),
-                p.setting("mappings", [NO_DIFFERENCE]),
-            ],
-        )
+def _by_model() -> table.Panel:
+    by = "model"
+    return p.breakdown(
+        "Models",
+        "By the model that was asked for.",
+        {"model": "Model"},
+        [
+            p.Column("Cost", p.of_metric(COST.total(by)), "currencyUSD", 2, width=190, gauge=True),
+            p.Column("Before", p.of_metric(COST.before(by)), "currencyUSD", 2, width=90),
+            p.Column("Tokens", p.of_metric(TOKENS.total(by)), "short", 1, width=90),
+        ],
+        width=9,
+        height=13,
     )
 
 
-def _row(vector: str, kind: str) -> str:
-    """The same function in PromQL and LogQL."""
-    return f'label_replace({vector}, "type", "{kind}", "", "")'
+def _alerts() -> table.Panel:
+    return p.breakdown(
+        "Alerts that fire",
+        "Now, by name, and how many of each. Whom one is about stays in Alertmanager and in Prometheus. Not filtered.",
+        {"alertname": "Alert", "severity": "Severity"},
+        [p.Column("Firing", p.of_metric(f"count by (alertname, severity) ({FIRING})"), decimals=0, width=80)],
+        width=9,
+    ).no_value("No alert fires.")
 
 
-def _events() -> list[p.Panel]:
-    return [
-        p.number(
-            "API requests",
-            "Answered requests to the model, counted from the events. Not filtered by model.",
-            p.event(q.event_count("api_request")),
-            "short",
-            width=4,
-            height=10,
-            decimals=0,
-        ),
-        p.grid(
-            "API errors",
-            "Requests that failed for good, by HTTP status. Retries that helped do not count. Not filtered by model.",
-            p.LOGS,
-            width=7,
-            height=10,
-        )
-        .with_target(p.event(q.event_count("api_error", by="status_code, model")))
-        .with_transformation(
-            p.transformation(
-                "organize",
-                excludeByName={"Time": True},
-                indexByName={"status_code": 0, "model": 1, "Value #A": 2},
-                renameByName={"status_code": "Status", "model": "Model", "Value #A": "Errors"},
-            )
-        )
-        .override_by_name("Status", [p.setting("custom.width", 70)])
-        .override_by_name("Errors", [p.setting("custom.width", 70)]),
-        p.bar_chart(
-            "API requests and errors",
-            "api_request: answered. api_error: given up. api_retries_exhausted: given up after the last retry. "
-            "Not filtered by model.",
-            p.event_range(
-                q.event_count("api_request", "api_error", "api_retries_exhausted", by="event_name", window=q.EVENT_BAR),
-                legend="{{event_name}}",
-            ),
-            "short",
-            width=13,
-        ),
-        p.log_lines(
-            "Recent events",
-            "The newest events. A click on one shows all its attributes. Prompts and answers are hidden unless the "
-            "client was told to send them.",
-            p.event_range(f"{q.events('.+')} | line_format `{LINE}`"),
-            height=12,
-        ),
-    ]
+def _cross_check() -> table.Panel:
+    return p.breakdown(
+        "Cost, counted twice",
+        "The same requests by metrics and by events, which reach the stores on separate paths, in each team. Equal "
+        "where nobody worked at the edges of the range: a metric comes up to a minute after the event. More in the "
+        "dashboard Claude Code accounting. Not filtered by model.",
+        {"team": "Team"},
+        [
+            p.Column("Metrics", p.of_metric(q.Metric(q.COST, scope=q.ALL_MODELS).total("team")), "currencyUSD", 4),
+            p.Column("Events", p.of_events(q.event_total("cost_usd", by="team")), "currencyUSD", 4),
+            p.Difference("Difference", "Metrics", "Events", "currencyUSD", 4, within=0.0001),
+        ],
+        width=9,
+        height=13,
+    )
+
+
+def _more() -> dashboardlist.Panel:
+    return (
+        dashboardlist.Panel()
+        .title("Dashboards")
+        .description("Those of this collection that you may open, with the chosen range and variables.")
+        .tags(["claude-code"])
+        .show_search(True)
+        .show_starred(False)
+        .show_headings(False)
+        .show_folder_names(False)
+        .include_vars(True)
+        .keep_time(True)
+        .max_items(20)
+        .height(13)
+        .span(6)
+    )

@@ -16,19 +16,24 @@ from grafana_foundation_sdk.models.common import (
     LegendDisplayMode,
     LegendPlacement,
     LogsSortOrder,
+    PercentChangeColorMode,
     SortOrder,
     StackingMode,
     TooltipDisplayMode,
+    VisibilityMode,
     VizOrientation,
 )
 from grafana_foundation_sdk.models.dashboard import (
     DashboardLinkType,
+    DashboardRangeMapOptions,
     DataSourceRef,
     DataTransformerConfig,
     DynamicConfigValue,
     FieldColorModeId,
+    RangeMap,
     Threshold,
     ThresholdsMode,
+    ValueMappingResult,
     VariableHide,
     VariableModel,
     VariableOption,
@@ -38,7 +43,7 @@ from grafana_foundation_sdk.models.dashboard import (
 from grafana_foundation_sdk.models.loki import LokiQueryType
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from dashboards.queries import TOKENS, Scope
+from dashboards.queries import BY_RANGE, TOKENS, Scope, named
 
 Panel = stat.Panel | timeseries.Panel | table.Panel | logs.Panel
 Query = prometheus.Dataquery | loki.Dataquery
@@ -49,6 +54,14 @@ MIXED = DataSourceRef(type_val="datasource", uid="-- Mixed --")
 
 # What the numbers from metrics add up; those from events always add up the range itself.
 OVER = "Over the range to the minute; where it is longer than 7 days, over the days that begin in it (<<zone>>)."
+
+CLAIMED = "By what the client's settings claim as its team, unless the collector authenticates its clients."
+UNFILTERED = "Only cost, tokens, developers and lines are filtered by model."
+BEFORE = "Below it the change against the range of the same length just before; ∞: there was nothing."
+BARS = "A bar starts at its time stamp."
+
+# So that numbers side by side look alike, however long they are.
+SIZE = 36
 
 # No bar is narrower: the client exports its metrics once a minute unless it is told otherwise. Set on the panel, never
 # on the query: Loki would take it for the step itself, and windows longer than the step count everything many times.
@@ -107,7 +120,7 @@ def number(
     panel = (
         stat.Panel()
         .title(title)
-        .description(description)
+        .description(_says(description, [query]))
         .datasource(METRICS if isinstance(query, prometheus.Dataquery) else LOGS)
         .with_target(query)
         .unit(unit)
@@ -120,7 +133,42 @@ def number(
         .height(height)
         .span(width)
     )
+    if not query.build().legend_format:
+        panel.text(common.VizTextDisplayOptions().value_size(SIZE))
     return panel if decimals is None else panel.decimals(decimals)
+
+
+def compared(
+    title: str,
+    description: str,
+    now: str,
+    before: str,
+    unit: str,
+    *,
+    width: int,
+    height: int = 4,
+    color: str = "text",
+    decimals: int = 0,
+) -> stat.Panel:
+    """A total from metrics, and by how much it differs from that of the range before."""
+    return (
+        number(
+            title,
+            f"{description} {BEFORE}",
+            metric(f"{before} or vector(0)"),
+            unit,
+            width=width,
+            height=height,
+            color=color,
+            decimals=decimals,
+        )
+        .with_target(metric(now, "B"))
+        # One field of two values, for Grafana compares the last with the first.
+        .with_transformation(transformation("reduce", mode="seriesToRows", reducers=["lastNotNull"]))
+        .show_percent_change(True)
+        .wide_layout(False)
+        .percent_change_color_mode(PercentChangeColorMode.SAME_AS_VALUE)
+    )
 
 
 def watched(panel: stat.Panel, *steps: tuple[float, str]) -> stat.Panel:
@@ -135,10 +183,11 @@ def bar_chart(
 ) -> timeseries.Panel:
     """Stacked bars over time that add up to the total."""
     return (
-        _chart(title, description, queries, unit, width, height, calcs=("sum",), sort_by="Total")
+        _chart(title, f"{description} {BARS}", queries, unit, width, height, calcs=("sum",), sort_by="Total")
         .interval(MIN_STEP)
         .max_data_points(MOST_BARS)
         .draw_style(GraphDrawStyle.BARS)
+        .show_points(VisibilityMode.NEVER)
         .stacking(common.StackingConfig().mode(StackingMode.NORMAL))
         .fill_opacity(70)
         .line_width(0)
@@ -178,7 +227,7 @@ def _chart(
     panel = (
         timeseries.Panel()
         .title(title)
-        .description(description)
+        .description(_says(description, targets))
         .datasource(METRICS if isinstance(targets[0], prometheus.Dataquery) else LOGS)
         .unit(unit)
         .min(0)
@@ -198,6 +247,19 @@ def _chart(
     )
     for target in targets:
         panel.with_target(target)
+    return panel.decimals(2) if unit == "currencyUSD" else panel
+
+
+def _says(description: str, queries: Sequence[Query]) -> str:
+    """With a word on what the numbers from metrics add up, where that depends on the range."""
+    depends = any(BY_RANGE in query.build().expr for query in queries)
+    return f"{description} {OVER}" if depends and OVER not in description else description
+
+
+def colored(panel: stat.Panel | timeseries.Panel, colors: Mapping[str, str]) -> Panel:
+    """A kind has the same colour wherever it is shown."""
+    for name, color in colors.items():
+        panel.override_by_name(name, [setting("color", {"mode": "fixed", "fixedColor": color})])
     return panel
 
 
@@ -217,13 +279,51 @@ class Column:
     decimals: int | None = None
     width: int | None = None
     colors: Sequence[tuple[float | None, str]] = ()
+    gauge: bool = False
 
     def settings(self) -> list[DynamicConfigValue]:
         chosen: dict[str, object] = {"unit": self.unit, "decimals": self.decimals, "custom.width": self.width}
         if self.colors:
             chosen["custom.cellOptions"] = {"type": "color-text"}
             chosen["thresholds"] = bounds(*self.colors).build()
+        if self.gauge:
+            chosen["fieldMinMax"] = True
+            chosen["custom.cellOptions"] = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
+            chosen["color"] = {"mode": "fixed", "fixedColor": "blue"}
+            chosen["min"] = 0
         return [setting(name, value) for name, value in chosen.items() if value is not None]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A column that Grafana calculates from two others, green where they agree to within `within`."""
+
+    title: str
+    left: str
+    right: str
+    unit: str = "locale"
+    decimals: int = 0
+    within: float = 0.5
+
+    def calculated(self, names: Mapping[str, str]) -> DataTransformerConfig:
+        """From the fields of the two columns, by title."""
+        operands = {"left": names[self.left], "operator": "-", "right": names[self.right]}
+        return transformation("calculateField", mode="binary", alias=self.title, binary=operands)
+
+    def settings(self) -> list[DynamicConfigValue]:
+        # Sums of decimal fractions, added in another order, differ in the last digit.
+        zero = RangeMap(
+            options=DashboardRangeMapOptions(from_val=-self.within, to=self.within, result=ValueMappingResult(text="0"))
+        )
+        colors = bounds((None, "orange"), (-self.within, "green"), (self.within, "orange"))
+        chosen = {
+            "unit": self.unit,
+            "decimals": self.decimals,
+            "custom.cellOptions": {"type": "color-text"},
+            "thresholds": colors.build(),
+            "mappings": [zero],
+        }
+        return [setting(name, value) for name, value in chosen.items()]
 
 
 def of_metric(expr: str) -> Callable[[str], Query]:
@@ -240,27 +340,42 @@ def breakdown(
     title: str,
     description: str,
     rows: Mapping[str, str],
-    columns: Sequence[Column],
+    columns: Sequence[Column | Difference],
     *,
     width: int,
     height: int = 9,
     sort: str = "",
+    ascending: bool = False,
+    links: Mapping[str, str] | None = None,
 ) -> table.Panel:
-    """A row for each combination of the labels in `rows`, which are given with their headings."""
-    queries = [column.query(chr(ord("A") + number)) for number, column in enumerate(columns)]
-    stores = {isinstance(query, loki.Dataquery) for query in queries}
-    source = MIXED if len(stores) > 1 else LOGS if stores.pop() else METRICS
-    values = [f"Value #{chr(ord('A') + number)}" for number in range(len(columns))]
-    headings = {**rows, **dict(zip(values, (column.title for column in columns)))}
-    if len(columns) == 1:
-        headings["Value"] = columns[0].title
-    panel = grid(title, description, source, width=width, height=height)
+    """A row for each combination of the labels in `rows`, which are given with their headings.
+
+    links: where the labels under a heading lead.
+    """
+    asked = [column for column in columns if isinstance(column, Column)]
+    queries = [column.query(chr(ord("A") + number)) for number, column in enumerate(asked)]
+    in_metrics = [isinstance(query, prometheus.Dataquery) for query in queries]
+    source = METRICS if all(in_metrics) else MIXED if any(in_metrics) else LOGS
+    # The only query to Prometheus, the value of which has no letter.
+    alone = sum(in_metrics) == 1
+    names = {
+        column.title: "Value" if alone and metric else f"Value #{query.build().ref_id}"
+        for column, query, metric in zip(asked, queries, in_metrics)
+    }
+    headings = {**rows, **{names.get(column.title, column.title): column.title for column in columns}}
+    panel = grid(title, _says(description, queries), source, width=width, height=height)
     for query in queries:
-        panel.with_target(query)
+        panel.with_target(query.expr(named(query.build().expr, ", ".join(rows))))
     # The stores do not give the very same time, so rows would not meet.
     panel.with_transformation(transformation("filterFieldsByName", exclude={"names": ["Time"]}))
-    if len(columns) > 1:
+    if len(asked) > 1 and len(rows) == 1:
+        # Unlike a merge, it does not mind a query that finds nothing.
+        panel.with_transformation(transformation("joinByField", byField=next(iter(rows)), mode="outer"))
+    elif len(asked) > 1:
         panel.with_transformation(transformation("merge"))
+    for column in columns:
+        if isinstance(column, Difference):
+            panel.with_transformation(column.calculated(names))
     panel.with_transformation(
         transformation(
             "organize",
@@ -270,7 +385,9 @@ def breakdown(
     )
     for column in columns:
         panel.override_by_name(column.title, column.settings())
-    return panel.sort_by([common.TableSortByFieldState().display_name(sort or columns[0].title).desc(True)])
+    for heading, url in (links or {}).items():
+        panel.override_by_name(heading, [setting("links", [{"title": "", "url": url}])])
+    return panel.sort_by([common.TableSortByFieldState().display_name(sort or columns[0].title).desc(not ascending)])
 
 
 def log_lines(title: str, description: str, query: loki.Dataquery, *, height: int) -> logs.Panel:

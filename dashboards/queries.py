@@ -32,6 +32,13 @@ STARTED = 'start_type!="agents_view"'
 # By the client's own scope: the service name differs in the desktop application, and can be set by its user.
 EVENTS = '{service_name=~".+"} | scope_name="com.anthropic.claude_code.events"'
 
+# Which side of a query finds something: as the range asks for, or the sums of whole days however short it is, or raw
+# samples however long it is (few of them: those of one session, say).
+BY_RANGE = 'per=~"$per"'
+WHOLE_DAYS = 'per="day"'
+SAMPLES = 'per=""'
+
+NONE = "none"
 RANGE = "[$__range]"
 # Opens a bar at its time stamp instead of closing it there, so the bars cover the range up to now. Grafana has one name
 # for Prometheus's step and another for Loki's.
@@ -70,10 +77,10 @@ PEOPLE = Scope(("team", "developer", "model", "vcs_repository_name"))
 class Metric:
     """Totals of one metric, for the chosen part of the company."""
 
-    def __init__(self, series: str, *where: str, scope: Scope = TEAMS) -> None:
+    def __init__(self, series: str, *where: str, scope: Scope = TEAMS, per: str = BY_RANGE) -> None:
         self.scope = scope
         rollup = BY_SERIES[series]
-        matchers = ", ".join([*scope.matchers(series), *where, 'per=~"$per"'])
+        matchers = ", ".join([*scope.matchers(series), *where, per])
         self._raw = f"{series}{{{matchers}}}"
         self._all_days = f"<<days {rollup.by_developer}{{{matchers}}}>>"
         self._days = f"<<days {rollup.by_developer if scope.people else rollup.by_team}{{{matchers}}}>>"
@@ -81,9 +88,13 @@ class Metric:
     def total(self, by: str = "") -> str:
         """What the range holds; an instant query."""
         return _either(
-            f"{_sum(by)}(sum_over_time({self._raw}{RANGE}))",
+            self.exact(by),
             f"sum_over_time(({_sum(by)}({self._of(by)}))[$__range:1d] <<midnight>>)",
         )
+
+    def exact(self, by: str = "") -> str:
+        """The same by a label that the sums of whole days lack; empty for a range that reads those."""
+        return f"{_sum(by)}(sum_over_time({self._raw}{RANGE}))"
 
     def before(self, by: str = "") -> str:
         """What the range of the same length before it held."""
@@ -95,19 +106,18 @@ class Metric:
     def bars(self, by: str = "") -> tuple[str, str]:
         """What each step holds: from raw samples, and from whole days; range queries whose step is the interval."""
         return (
-            f"{_sum(by)}(sum_over_time({self._raw}{BAR}))",
+            named(f"{_sum(by)}(sum_over_time({self._raw}{BAR}))", by),
             # Whole days apart, these need no finer point, and a range query would evaluate every millisecond.
-            self._shifted(by, "[$__interval:1d] offset -$__interval", "[1d:1d]"),
+            named(self._shifted(by, "[$__interval:1d] offset -$__interval", "[1d:1d]"), by),
         )
 
     def count(self, label: str, by: str = "") -> str:
         """How many different values of a label occur in the range. All that lack it count as one."""
-        inner = ", ".join(filter(None, (label, by)))
-        outer = f"count by ({by}) " if by else "count"
-        return _either(
-            f"{outer}(sum by ({inner}) (sum_over_time({self._raw}{RANGE})))",
-            f"{outer}(sum_over_time((sum by ({inner}) ({self._of(inner)}))[$__range:1d] <<midnight>>))",
-        )
+        return f"{_count(by)}({self.total(_labels(label, by))})"
+
+    def count_before(self, label: str, by: str = "") -> str:
+        """The same in the range of the same length before it."""
+        return f"{_count(by)}({self.before(_labels(label, by))})"
 
     def _of(self, by: str) -> str:
         return self._all_days if "developer" in by.split(", ") else self._days
@@ -116,6 +126,13 @@ class Metric:
         # One offset cannot be the sum of two, so a subquery of a single point adds the second.
         days = f"sum_over_time(({_sum(by)}({self._of(by)})){window})"
         return f"last_over_time(({days}){point} <<midnight>>)"
+
+
+def named(expr: str, by: str) -> str:
+    """With a word where a label is missing: Grafana has no column or name for it. The same in PromQL and LogQL."""
+    for label in filter(None, by.split(", ")):
+        expr = f'label_replace({expr}, "{label}", "{NONE}", "{label}", "")'
+    return expr
 
 
 def ratio(part: str, whole: str) -> str:
@@ -158,8 +175,30 @@ def event_mean(field: str, name: str, *, where: str = "", by: str, window: str =
     return f"avg_over_time({events(name, where=where, scope=scope)} | unwrap {field} {window}) by ({by})"
 
 
+def event_first(*names: str, where: str = "", by: str, window: str = RANGE, scope: Scope = TEAMS) -> str:
+    """When the first of these events was, in milliseconds since 1970."""
+    return f"min_over_time({_dated(events(*names, where=where, scope=scope), window)}) by ({by})"
+
+
+def event_last(*names: str, where: str = "", by: str, window: str = RANGE, scope: Scope = TEAMS) -> str:
+    """When the last of these events was, in milliseconds since 1970."""
+    return f"max_over_time({_dated(events(*names, where=where, scope=scope), window)}) by ({by})"
+
+
+def _dated(selected: str, window: str) -> str:
+    return f"{selected} | label_format at=`{{{{__timestamp__ | unixEpochMillis}}}}` | unwrap at {window}"
+
+
 def _either(raw: str, days: str) -> str:
     return f"({raw}) or ({days})"
+
+
+def _labels(*names: str) -> str:
+    return ", ".join(filter(None, names))
+
+
+def _count(by: str) -> str:
+    return f"count by ({by}) " if by else "count"
 
 
 def _sum(by: str) -> str:
