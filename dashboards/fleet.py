@@ -199,7 +199,7 @@ def _silent() -> table.Panel:
 def _running_totals() -> table.Panel:
     chosen = ", ".join(f'{name}=~"${name}"' for name in SCOPE.variables)
     counted = f"{q.SESSIONS}_total{{{chosen}}}"
-    exact = f"sum by (session_id) (sum_over_time({q.SESSIONS}[31d]))"
+    exact = f"count_over_time({q.SESSIONS}[31d])"
     return p.breakdown(
         "Clients that send running totals",
         "Sessions of the 30 days before the end of the range that the approximate counters know and the exact path "
@@ -210,7 +210,7 @@ def _running_totals() -> table.Panel:
             p.Column(
                 "Sessions",
                 p.of_metric(f"count by (developer, team) ({counted} unless on (session_id) {exact})"),
-                width=95,
+                width=115,
             )
         ],
         width=7,

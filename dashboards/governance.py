@@ -92,13 +92,13 @@ def _glance() -> list[p.Panel]:
         p.watched(
             p.number(
                 "Unexpected models",
-                "Cost of requests for models that the variable Expected models, a regular expression, does not match.",
-                p.metric(q.Metric(q.COST, UNEXPECTED, scope=SCOPE).total()),
-                "currencyUSD",
+                "Models asked for that the variable Expected models, a regular expression, does not match.",
+                p.metric(q.Metric(q.TOKENS, UNEXPECTED, scope=SCOPE).count("model")),
+                "locale",
                 width=4,
-                decimals=2,
+                decimals=0,
             ),
-            (0.000001, "orange"),
+            (1, "orange"),
         ),
     ]
 
@@ -192,9 +192,9 @@ def _disclosed() -> list[p.Panel]:
     return [
         p.breakdown(
             "Clients that disclose content",
-            "Sessions in the range whose events carried prompts, answers, the arguments of tools or whole API requests. "
-            f"The key is the client's variable that lets them out: {', '.join(CONTENT)}. All are off by default; what "
-            "the collector removes is not seen here.",
+            "Sessions in the range whose events carried prompts, answers, the arguments of tools or whole requests. "
+            f"Key: the client's variable that lets them out, of {', '.join(CONTENT)}. All are off by default; what the "
+            "collector removes is not seen here.",
             {"team": "Team", "key": "Key"},
             [p.Column("Sessions", p.of_events(sessions), width=100)],
             width=12,
@@ -202,20 +202,22 @@ def _disclosed() -> list[p.Panel]:
         ),
         p.breakdown(
             "Unexpected models by team",
-            "Models asked for that the variable Expected models, a regular expression, does not match.",
+            "Their tokens in the range. Expected models, above, is a regular expression; these do not match. What the "
+            "client says they cost is only a guess.",
             {"team": "Team", "model": "Model"},
             [
-                p.Column("Cost", p.of_metric(_unexpected(q.COST)), "currencyUSD", 2, 100),
-                p.Column("Tokens", p.of_metric(_unexpected(q.TOKENS)), "short", None, 100),
+                p.Column(
+                    "Tokens",
+                    p.of_metric(q.Metric(q.TOKENS, UNEXPECTED, scope=SCOPE).total(by="team, model")),
+                    "short",
+                    None,
+                    100,
+                )
             ],
             width=12,
             height=8,
         ),
     ]
-
-
-def _unexpected(series: str) -> str:
-    return q.Metric(series, UNEXPECTED, scope=SCOPE).total(by="team, model")
 
 
 def _installed() -> list[p.Panel]:

@@ -207,7 +207,7 @@ def line_chart(
     return (
         _chart(title, description, queries, unit, width, height, calcs=("mean", "max", "lastNotNull"), sort_by="Max")
         .interval(MIN_STEP)
-        .fill_opacity(5)
+        .fill_opacity(0)
         .line_width(1)
     )
 

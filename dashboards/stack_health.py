@@ -327,14 +327,8 @@ def _prometheus() -> list[p.Panel]:
         ),
         p.line_chart(
             "Prometheus on disk",
-            "By kind. limit: where it begins to delete its oldest days.",
-            [
-                *(
-                    p.metric_range(f"sum({size})", ref_id, what)
-                    for ref_id, (what, size) in zip("ABCD", _storage().items())
-                ),
-                p.metric_range("sum(prometheus_tsdb_retention_limit_bytes)", "E", "limit"),
-            ],
+            "By kind. How much of it is allowed: Prometheus's space, above.",
+            [p.metric_range(f"sum({size})", ref_id, what) for ref_id, (what, size) in zip("ABCD", _storage().items())],
             "bytes",
             width=12,
         ),

@@ -173,7 +173,7 @@ def _mcp() -> list[p.Panel]:
             [
                 _times("mcp_server_connection", connections),
                 p.Column(
-                    "Mean time", p.of_events(_mean("duration_ms", "mcp_server_connection", connections)), "ms", 0, 105
+                    "Mean time", p.of_events(_mean("duration_ms", "mcp_server_connection", connections)), "ms", 1, 105
                 ),
             ],
             width=14,
