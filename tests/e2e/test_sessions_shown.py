@@ -11,7 +11,9 @@ import yaml
 
 from plugins.module_utils._rollups import Calendar
 from tests.integration.grafana.check_queries import report, wait_for_days
+from tests.tools import documented
 from tests.tools.environment import setting
+from tests.tools.otlp import HttpSender
 from tests.tools.queries.check import everything, read
 from tests.tools.queries.vocabulary import STACK, Vocabulary, stack_series
 from tests.tools.stack_metrics import FILE, seen
@@ -19,6 +21,7 @@ from tests.tools.stack_metrics import FILE, seen
 
 def test_every_panel_shows_the_sessions_by_minute_and_by_day(told):
     urls = {"prometheus": setting("PROMETHEUS"), "loki": setting("LOKI")}
+    documented.send(HttpSender(setting("HTTP")), **urls)
     calendar = Calendar.of("72h", setting("UTC_OFFSET"))
     wait_for_days(urls, calendar)
     assert report(urls, calendar, days=True, out=sys.stdout) == []

@@ -15,19 +15,20 @@ Exit code 0: all well. 1: something is not (marked in the table). 2: a store ref
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from dashboards.queries import TEAMS, Metric
+from dashboards.queries import TEAMS, TOKENS, Metric
 from plugins.module_utils._rollups import BY_SERIES, DAY, Calendar
 from tests.tools.ledger import StoreError, ask
 from tests.tools.queries import fill, promql
@@ -42,8 +43,11 @@ SOMETIMES = "sometimes"
 ROUNDING = 1e-9
 # Of a variable with many values, such as a session, this many are tried until a panel shows something.
 TRIES = 40
+# Of the differences in a panel, this many are told.
+FEW = 5
 
 Labels = frozenset[tuple[str, str]]
+Choice = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,14 @@ class Panel:
     dashboard: str
     title: str
     targets: tuple[Target, ...]
-    variables: Mapping[str, Sequence[str]] = field(hash=False)
+    variables: Mapping[str, Sequence[str]]
+
+    def choices(self) -> list[Choice]:
+        """All choices of values for the variables that it uses."""
+        asked = " ".join(target.expr for target in self.targets)
+        used = [name for name in self.variables if re.search(rf"\$\{{?{name}\b", asked)]
+        values = itertools.product(*(self.variables[name] for name in used))
+        return [dict(zip(used, each)) for each in values]
 
     @classmethod
     def of(cls, dashboard: str, panel: Mapping[str, Any], variables: Mapping[str, Sequence[str]]) -> Panel:
@@ -111,9 +122,9 @@ class Stores:
         self.urls = urls
         self.calendar = calendar
 
-    def filled(self, expr: str, span: Span, variables: Mapping[str, Sequence[str]], step: int) -> list[str]:
-        own = fill.grafana(f"{span.length}s", f"{step}s")
-        return fill.filled(expr, {**own, **variables, "per": [span.per]}, self.calendar)
+    def filled(self, expr: str, span: Span, choice: Choice, step: int) -> str:
+        variables = {name: [value] for name, value in {**choice, "per": span.per}.items()}
+        return fill.filled(expr, {**fill.grafana(f"{span.length}s", f"{step}s"), **variables}, self.calendar)[0]
 
     def instant(self, store: str, expr: str, span: Span) -> list[dict[str, Any]]:
         return ask(self.urls[store], f"{PATHS[store]}/query", query=expr, time=str(span.end))
@@ -124,30 +135,34 @@ class Stores:
         times = {"start": str(span.start), "end": str(last), "step": str(step), "limit": "1000"}
         return ask(self.urls[store], f"{PATHS[store]}/query_range", query=expr, **times)
 
-    def choices(self, variable: Query, span: Span) -> list[str]:
-        """The values that a query variable offers, as Grafana would read them off the answer."""
-        store = LANGUAGES[variable.language]
-        everything = {name: [".*"] for name in variable.variables}
-        found = []
-        for text in self.filled(variable.text, span, {**variable.variables, **everything}, span.step):
-            for series in self.instant(store, text, span):
-                found += [value for name, value in series["metric"].items() if name == variable.name]
-        return found
+    def offered(self, variable: Query, span: Span) -> list[str]:
+        """The values that a query variable offers: of the label its query groups by."""
+        label = re.search(r"by \((\w+)\)", variable.text)
+        everything = dict.fromkeys(variable.variables, ".*")
+        found = self.instant(
+            LANGUAGES[variable.language], self.filled(variable.text, span, everything, span.step), span
+        )
+        return [series["metric"].get(label[1], "") for series in found] if label else []
+
+    def sessions(self, span: Span) -> list[str]:
+        """For the variable that people type."""
+        seen = self.instant("prometheus", f"sum by (session_id) (sum_over_time({TOKENS}[{span.length}s]))", span)
+        return [series["metric"]["session_id"] for series in seen]
 
 
 def dashboards(stores: Stores, span: Span) -> Iterator[Panel]:
     """Every panel, with what its dashboard's variables offer: All where that is a choice."""
-    for file in sorted(DASHBOARDS.glob("*.json")):
+    for file in sorted(DASHBOARDS.rglob("*.json")):
         dashboard = json.loads(file.read_text(encoding="utf-8"))
-        known = [query for query in of_dashboard(file.stem, dashboard) if query.kind == "variable"]
-        for variable in dashboard.get("templating", {}).get("list", []):
-            for query in known:
-                single = query.place == f"variable {variable['name']}" and not variable.get("includeAll")
-                if single and variable["name"] != "per":
-                    label = re.search(r"by \((\w+)\)", query.text)
-                    asked = Query(**{**query.__dict__, "name": label[1] if label else ""})
-                    query.variables[variable["name"]][:] = stores.choices(asked, span)[:TRIES]  # type: ignore[index]
-        variables = known[0].variables if known else {}
+        found = list(of_dashboard(file.stem, dashboard))
+        variables = dict(found[0].variables) if found else {}
+        single = {each["name"] for each in dashboard["templating"]["list"] if not each.get("includeAll")} - {"per"}
+        for query in found:
+            name = query.place.removeprefix("variable ")
+            if query.kind == "variable" and name in single:
+                variables[name] = stores.offered(query, span)
+        if "session" in variables:
+            variables["session"] = stores.sessions(span)
         for panel in panels(dashboard):
             yield Panel.of(file.stem, panel, variables)
 
@@ -160,21 +175,22 @@ class Checker:
 
     def check(self, panel: Panel) -> tuple[str, str]:
         """What a panel shows, and what is wrong with that. Nothing shown is the caller's to judge: an empty text."""
-        shown, faults, bars = [], [], 0.0
-        for target in panel.targets:
-            step = DAY if target.by_day else self.span.step
-            found = ""
-            for expr in self.stores.filled(target.expr, self.span, panel.variables, step)[:TRIES]:
-                found, fault, total = self._run(target, expr, step)
+        shown: list[str] = []
+        faults: list[str] = []
+        for choice in panel.choices()[:TRIES]:
+            bars = 0.0
+            for target in panel.targets:
+                step = DAY if target.by_day else self.span.step
+                found, fault, total = self._run(target, self.stores.filled(target.expr, self.span, choice, step), step)
                 bars += total
+                shown += [found] if found else []
                 faults += [fault] if fault else []
-                if found:
-                    break
-            shown.append(found)
-        faults += self._sum(panel, bars)
-        if self.span.per == fill.PER_DAY:
-            faults += self._same_by_minute(panel)
-        return "; ".join(filter(None, shown)), "; ".join(dict.fromkeys(faults))
+            faults += self._sum(panel, choice, bars)
+            if self.span.per == fill.PER_DAY:
+                faults += self._same_by_minute(panel, choice)
+            if shown:
+                break
+        return "; ".join(shown), "; ".join(dict.fromkeys(faults))
 
     def _run(self, target: Target, expr: str, step: int) -> tuple[str, str, float]:
         """What a query finds, what is wrong with it, and the sum of its bars."""
@@ -201,7 +217,7 @@ class Checker:
         read = promql.check(expr, self.vocabulary, {}, calendar=self.stores.calendar).read
         return all(series.kind == STACK for series in read)
 
-    def _sum(self, panel: Panel, bars: float) -> list[str]:
+    def _sum(self, panel: Panel, choice: Choice, bars: float) -> list[str]:
         """Bars against the whole: from samples or events, in one window instead of steps."""
         targets = [target for target in panel.targets if target.kind == "bars" and not target.by_day]
         if not targets or not bars:
@@ -209,34 +225,29 @@ class Checker:
         span = Span(fill.PER_MINUTE, self.span.start, self.span.end, self.span.length)
         whole = 0.0
         for target in targets:
-            once = re.sub(r" offset -\$\w+", "", target.expr)
-            for expr in self.stores.filled(once, span, panel.variables, span.length):
-                whole += math.fsum(
-                    float(series["value"][1]) for series in self.stores.instant(target.store, expr, span)
-                )
+            once = self.stores.filled(re.sub(r" offset -\$\w+", "", target.expr), span, choice, span.length)
+            whole += math.fsum(float(series["value"][1]) for series in self.stores.instant(target.store, once, span))
         return [] if math.isclose(bars, whole, rel_tol=ROUNDING) else [f"bars add up to {bars:.10g}, not {whole:.10g}"]
 
-    def _same_by_minute(self, panel: Panel) -> list[str]:
+    def _same_by_minute(self, panel: Panel, choice: Choice) -> list[str]:
         """Values from whole days against those from the samples of the same days."""
-        faults = []
+        faults: list[str] = []
         raw = Span(fill.PER_MINUTE, self.span.start, self.span.end, self.span.step)
         for target in panel.targets:
-            if target.kind != "value" or "$per" not in target.expr:
+            if target.kind != "value" or "<<days" not in target.expr:
                 continue
-            texts = [
-                self.stores.filled(target.expr, span, panel.variables, span.step)[:TRIES] for span in (self.span, raw)
-            ]
-            for by_day, by_minute in zip(*texts):
-                got, expected = (_values(self.stores.instant(target.store, each, raw)) for each in (by_day, by_minute))
-                for labels in sorted({*got, *expected}, key=sorted):
-                    if not math.isclose(
-                        got.get(labels, 0), expected.get(labels, 0), rel_tol=ROUNDING, abs_tol=ROUNDING
-                    ):
-                        named = ", ".join(f"{name}={value}" for name, value in sorted(labels))
-                        faults.append(
-                            f"by day {got.get(labels, 0):.10g}, by minute {expected.get(labels, 0):.10g} {{{named}}}"
-                        )
-        return faults
+            by_day, by_minute = (
+                _values(
+                    self.stores.instant(target.store, self.stores.filled(target.expr, span, choice, span.step), raw)
+                )
+                for span in (self.span, raw)
+            )
+            for labels in sorted({*by_day, *by_minute}, key=sorted):
+                got, expected = by_day.get(labels, 0), by_minute.get(labels, 0)
+                if not math.isclose(got, expected, rel_tol=ROUNDING, abs_tol=ROUNDING):
+                    named = ", ".join(f"{name}={value}" for name, value in sorted(labels))
+                    faults.append(f"by day {got:.10g}, by minute {expected:.10g} {{{named}}}")
+        return faults[:FEW]
 
 
 def _values(vector: list[dict[str, Any]]) -> dict[Labels, float]:

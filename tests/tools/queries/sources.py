@@ -46,7 +46,7 @@ class Query:
 
 def dashboards() -> Iterator[Query]:
     """Of panels, variables, annotations and links."""
-    for file in sorted(DASHBOARDS.glob("*.json")):
+    for file in sorted(DASHBOARDS.rglob("*.json")):
         dashboard = json.loads(file.read_text(encoding="utf-8"))
         yield from of_dashboard(str(file.relative_to(ROOT)), dashboard)
 
@@ -82,7 +82,7 @@ def _values(variable: Mapping[str, Any]) -> list[str]:
     if variable["type"] in ("custom", "interval") and isinstance(variable.get("query"), str):
         return [each.split(" : ")[-1].strip() for each in variable["query"].split(",")]
     if variable["type"] in ("constant", "textbox"):
-        return [str(variable.get("query", ""))]
+        return [variable.get("query") or ""]
     return [".*"]
 
 

@@ -9,7 +9,7 @@ from collections import Counter
 
 from tests.tools.queries.check import check, everything
 from tests.tools.queries.sources import DASHBOARDS
-from tests.tools.queries.vocabulary import Vocabulary
+from tests.tools.queries.vocabulary import ROOT, Vocabulary
 
 
 def test_no_query_has_a_fault(vocabulary: Vocabulary) -> None:
@@ -20,8 +20,8 @@ def test_no_query_has_a_fault(vocabulary: Vocabulary) -> None:
 def test_queries_are_found_wherever_they_stand() -> None:
     """Nothing is checked that is not found: each kind of place has some, and no `expr` of a dashboard is missing."""
     found = everything()
-    assert {query.kind for query in found} >= {"panel", "variable", "record", "docs"}
+    assert {query.kind for query in found} >= {"panel", "variable", "record", "alert", "docs"}
     assert {query.file for query in found} >= {"README.md", "docs/ko/README.md", "docs/numbers.md"}
     texts = Counter(query.file for query in found if query.kind in ("panel", "annotation"))
-    for file in DASHBOARDS.glob("*.json"):
-        assert texts[f"roles/grafana/files/dashboards/{file.name}"] == file.read_text().count('"expr":')
+    for file in DASHBOARDS.rglob("*.json"):
+        assert texts[str(file.relative_to(ROOT))] == file.read_text(encoding="utf-8").count('"expr":')
