@@ -7,16 +7,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dashboards import fleet, governance, overview, reliability, render, session, stack_health, tools
+from dashboards import (
+    cost,
+    developers,
+    fleet,
+    governance,
+    overview,
+    productivity,
+    reliability,
+    render,
+    session,
+    stack_health,
+    tools,
+)
 
 OUTPUT = Path(__file__).parent.parent / "roles" / "grafana" / "files" / "dashboards"
 # By file; those below people/ go to the folder that Viewers do not see.
 DASHBOARDS = {
+    "cost": cost.build,
     "governance": governance.build,
     "overview": overview.build,
+    "productivity": productivity.build,
     "reliability": reliability.build,
     "stack-health": stack_health.build,
     "tools": tools.build,
+    "people/developers": developers.build,
     "people/fleet": fleet.build,
     "people/session": session.build,
 }

@@ -12,7 +12,7 @@ from dashboards import queries as q
 
 UID = "claude-code-fleet"
 SCOPE = q.Scope(("team", "developer"))
-TO_DEVELOPER = "/d/claude-code-people?${__url_time_range}&var-developer=${__value.raw}"
+TO_DEVELOPER = "/d/claude-code-developers?${__url_time_range}&var-developer=${__value.raw}"
 WRONG_CLOCK = 'clock_shift_h!=""'
 WHO = {"developer": "Developer", "team": "Team"}
 TOKENS_BEFORE = "Tokens before"

@@ -60,6 +60,12 @@ UNFILTERED = "Only cost, tokens, developers and lines are filtered by model."
 BEFORE = "Below it the change against the range of the same length just before; ∞: there was nothing."
 BARS = "A bar starts at its time stamp."
 
+# The kinds of a metric in their order, each in one colour wherever it is shown.
+TOKEN_COLORS = {"input": "blue", "output": "orange", "cacheRead": "green", "cacheCreation": "purple"}
+LINE_COLORS = {"added": "green", "removed": "red"}
+TIME_COLORS = {"cli": "blue", "user": "orange"}
+KINDS = "input: sent anew. output: written by the model. cacheRead: reused. cacheCreation: sent and kept."
+
 # So that numbers side by side look alike, however long they are.
 SIZE = 36
 
@@ -74,10 +80,12 @@ def metric(expr: str, ref_id: str = "A", legend: str = "") -> prometheus.Dataque
     return _metric(expr, ref_id, legend).instant()
 
 
-def metric_bars(exprs: tuple[str, str], legend: str, ref_ids: str = "AB") -> list[prometheus.Dataquery]:
+def metric_bars(
+    exprs: tuple[str, str], legend: str, ref_ids: str = "AB", *, daily: bool = False
+) -> list[prometheus.Dataquery]:
     """The two sides of `Metric.bars`: one finds something, whichever the range asks for."""
     raw, days = (_metric(expr, ref_id, legend).range() for expr, ref_id in zip(exprs, ref_ids))
-    return [raw, days.interval("1d")]
+    return [raw.interval("1d") if daily else raw, days.interval("1d")]
 
 
 def metric_range(expr: str, ref_id: str = "A", legend: str = "") -> prometheus.Dataquery:
@@ -291,6 +299,7 @@ class Column:
             chosen["custom.cellOptions"] = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
             chosen["color"] = {"mode": "fixed", "fixedColor": "blue"}
             chosen["min"] = 0
+            chosen["max"] = 1 if self.unit == "percentunit" else None
         return [setting(name, value) for name, value in chosen.items() if value is not None]
 
 

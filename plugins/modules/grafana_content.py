@@ -136,7 +136,7 @@ changes:
   returned: success
   type: list
   elements: str
-  sample: [data source claude-prometheus, folder claude-code-people, dashboard claude-code-people]
+  sample: [data source claude-prometheus, folder claude-code-people, dashboard claude-code-developers]
 """
 
 import json
