@@ -82,11 +82,6 @@ raw:
   description: The C(resultType) and C(result) of the store's answer, as they came.
   returned: success
   type: dict
-warnings:
-  description: What the store, or this module, has to say of the answer.
-  returned: success
-  type: list
-  elements: str
 table:
   description: The rows as lines with a heading, for people.
   returned: with O(format=table)
@@ -121,7 +116,7 @@ def main() -> None:
         answer = loki(module.params, time.time())
     except QueryError as error:
         module.fail_json(msg=str(error))
-    for warning in answer["warnings"]:
+    for warning in answer.pop("warnings"):
         module.warn(warning)
     module.exit_json(changed=False, **answer)
 

@@ -1,13 +1,14 @@
 # Copyright (c) claude_code.observability contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The real collector, Prometheus and Loki as the roles configure them, filled with recordings over forty days.
+"""The real collector, Prometheus and Loki as the roles configure them, filled with recordings over weeks.
 
 What differs from a real stack: data may be weeks late, today is recorded every second, Loki splits queries by the day.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -29,9 +30,10 @@ from tests.tools.ledger import TOKEN_FIELDS, Loki, Prometheus
 from tests.tools.otlp import GrpcSender
 from tests.tools.programs import Running, free_port, program
 from tests.tools.queries import roles
+from tests.tools.queries.vocabulary import ROOT
 from tests.tools.replay import RECORDINGS, SUFFIX, load, prepare, sendable
 
-DAYS = 40
+DAYS = 32
 CALENDAR = Calendar.of("72h", "+09:00")
 HISTORY = f"{(DAYS + 3) * 24}h"
 PEOPLE = {"ada": "compilers", "grace": "compilers", "linus": "kernel", "margaret": ""}
@@ -40,6 +42,15 @@ SHIFTS = (("tools", 36000), ("subag", 43200), ("grpc-basic", 50400), ("tui", 576
 # The last hours, on this day or the one before.
 RECENT = (("ada", "tools", 2 * 3600), ("linus", "err-500", 5400), ("grace", "subag", 3600), ("margaret", "tui", 1800))
 EDGE = 600
+INVENTORY = """
+all:
+  children:
+    prometheus: {hosts: {localhost: {}}}
+    loki: {hosts: {localhost: {}}}
+  vars:
+    ansible_connection: local
+    ansible_python_interpreter: "{{ ansible_playbook_python }}"
+"""
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,16 @@ class Stack:
     def of(self, start: float, end: float | None = None) -> list[Played]:
         """What ended in a time."""
         return [each for each in self.played if start < each.ended <= (self.now if end is None else end)]
+
+    def play(self, playbook: str, *arguments: str) -> str:
+        """What a playbook says, run against an inventory of this stack."""
+        hosts = self.folder / "hosts.yml"
+        hosts.write_text(INVENTORY + "".join(f"    {name}: {port}\n" for name, port in self.ports.items()))
+        said = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml", "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"}
+        argv = ["ansible-playbook", "-i", str(hosts), playbook, *arguments]
+        done = subprocess.run(argv, env={**os.environ, **said}, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def promtool(self, *arguments: str) -> None:
         subprocess.run([program("promtool"), *arguments], check=True, capture_output=True)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from collections import Counter
@@ -24,15 +23,6 @@ ROOT = Path(__file__).parents[3]
 PAGES = {"en": ROOT / "docs" / "queries.md", "ko": ROOT / "docs" / "ko" / "queries.md"}
 BLOCK = re.compile(r"(?ms)^### (\d+)\. ([^\n]+)$.*?^```(\w+)\n(.*?)^```$")
 KINDS = ("input", "output", "cacheRead", "cacheCreation")
-INVENTORY = """
-all:
-  children:
-    prometheus: {hosts: {localhost: {}}}
-    loki: {hosts: {localhost: {}}}
-  vars:
-    ansible_connection: local
-    ansible_python_interpreter: "{{ ansible_playbook_python }}"
-"""
 
 
 @dataclass(frozen=True)
@@ -51,15 +41,11 @@ def blocks(page: Path) -> list[Block]:
 BLOCKS = {block.number: block for block in blocks(PAGES["en"])}
 
 
-def play(stack: Any, text: str, folder: Path) -> str:
-    """What a play says."""
-    (folder / "play.yml").write_text(text)
-    (folder / "hosts.yml").write_text(INVENTORY + "".join(f"    {k}: {v}\n" for k, v in stack.ports.items()))
-    environment = {**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml", "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"}
-    argv = ["ansible-playbook", "-i", str(folder / "hosts.yml"), str(folder / "play.yml")]
-    done = subprocess.run(argv, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def play(stack: Any, block: Block, folder: Path) -> str:
+    playbook = folder / "play.yml"
+    playbook.write_text(block.text)
+    said: str = stack.play(str(playbook))
+    return said
 
 
 def answer(stack: Any, block: Block) -> list[dict[str, Any]]:
@@ -149,7 +135,7 @@ def test_counts_of_events_equal_what_was_played(stack: Any) -> None:
 
 
 def test_the_module_in_a_play(stack: Any, tmp_path: Path) -> None:
-    said = play(stack, BLOCKS[14].text, tmp_path)
+    said = play(stack, BLOCKS[14], tmp_path)
     month = stack.of(stack.midnight(29))
     lines = re.findall(r"^\s*- ['\"]?(\w*) +([\d.]+)['\"]?$", said, re.MULTILINE)
     table = {(team,) if team else (): round(float(cost) * NANO) for team, cost in lines}
@@ -158,7 +144,7 @@ def test_the_module_in_a_play(stack: Any, tmp_path: Path) -> None:
 
 
 def test_the_lookup_in_a_play(stack: Any, tmp_path: Path) -> None:
-    said = play(stack, BLOCKS[15].text, tmp_path)
+    said = play(stack, BLOCKS[15], tmp_path)
     sums: Counter[str] = Counter()
     days = set()
     for day, kind, value in re.findall(r"(\d{4}-\d\d-\d\d) (\w+) (\d+)$", said, re.MULTILINE):
