@@ -13,6 +13,7 @@ from dashboards import queries as q
 UID = "claude-code-fleet"
 SCOPE = q.Scope(("team", "developer"))
 TO_DEVELOPER = "/d/claude-code-developers?${__url_time_range}&var-developer=${__value.raw}"
+RUNNING_TOTALS = 'otelcol_processor_filter_datapoints_filtered_total{filter="filter/delta"}'
 WRONG_CLOCK = 'clock_shift_h!=""'
 WHO = {"developer": "Developer", "team": "Team"}
 TOKENS_BEFORE = "Tokens before"
@@ -92,9 +93,7 @@ def _glance() -> list[p.Panel]:
                 "Running totals",
                 "Points in the range of clients that send running totals (OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_"
                 "PREFERENCE=cumulative). The exact numbers leave them out. Of all clients, whatever is chosen above.",
-                p.metric(
-                    'sum(increase(otelcol_processor_filter_datapoints_filtered_total{filter="filter/delta"}[$__range]))'
-                ),
+                p.metric(f"sum({q.risen(RUNNING_TOTALS)})"),
                 "locale",
                 width=4,
                 decimals=0,
@@ -172,7 +171,7 @@ def _silent() -> table.Panel:
             "holiday, a machine that is new, or settings that were lost.",
             WHO,
             [
-                p.Column(TOKENS_BEFORE, p.of_metric(_silent_developers(by)), "short", None, 125),
+                p.Column(TOKENS_BEFORE, p.of_metric(_silent_developers(by)), "short", None, 140),
                 p.Column(
                     "Last event",
                     p.of_events(q.event_last(".+", by=by, window="[$__range] offset $__range", scope=SCOPE)),

@@ -189,6 +189,16 @@ def _dated(selected: str, window: str) -> str:
     return f"{selected} | label_format at=`{{{{__timestamp__ | unixEpochMillis}}}}` | unwrap at {window}"
 
 
+def risen(counter: str) -> str:
+    """How far each series of a counter rose in the range. Only for the stack's own programs: Claude Code has none.
+
+    Many a counter of failures begins with the first failure, and increase does not see what a series begins with.
+    """
+    increase = f"increase({counter}{RANGE})"
+    born = f"min_over_time({counter}{RANGE}) unless max_over_time({counter}[1d] offset $__range)"
+    return f"{increase} + ({born} or 0 * {increase})"
+
+
 def _either(raw: str, days: str) -> str:
     return f"({raw}) or ({days})"
 

@@ -102,7 +102,7 @@ def _up() -> stat.Panel:
             "with the approximate counters.",
             p.metric(f"min by (job) (up{{{OURS}}})", legend="{{job}}"),
             "none",
-            width=8,
+            width=7,
         )
         .mappings([UP])
         .color_mode(BigValueColorMode.BACKGROUND)
@@ -120,7 +120,7 @@ def _now() -> list[p.Panel]:
             "Looks back one day. While nobody works, nothing comes.",
             p.metric(f"1000 * {newest}"),
             "dateTimeFromNow",
-            width=4,
+            width=5,
         ),
         _share(
             "Fullest queue",
@@ -160,19 +160,19 @@ def _storage() -> dict[str, str]:
 
 def _trouble() -> list[p.Panel]:
     return [
-        _counted(
+        counted(
             "The collector's troubles",
             "How many points and events, in the range, by its own counters. What is lost makes totals too small. "
             "Refusals are harmless as long as the client runs.",
             COLLECTOR,
         ),
-        _counted(
+        counted(
             "Prometheus's troubles",
             "How often in the range, by its own counters. What it refuses the collector does not send again. Samples "
-            "out of order are those it turned away; late ones that it took are not in here.",
+            "out of order are its own, of a reload: late ones of clients are taken, or too old.",
             PROMETHEUS,
         ),
-        _counted(
+        counted(
             "Loki's troubles",
             "How often in the range, by its own counters. What it refuses the collector does not send again.",
             LOKI,
@@ -180,13 +180,16 @@ def _trouble() -> list[p.Panel]:
     ]
 
 
-def _counted(title: str, description: str, counters: Mapping[str, Sequence[str]]) -> table.Panel:
+def counted(
+    title: str, description: str, counters: Mapping[str, Sequence[str]], *, width: int = 8, height: int = 9
+) -> table.Panel:
+    """How far counters rose in the range, several of them to a row."""
     rows = " or ".join(
         f'label_replace({" + ".join(_times(counter) for counter in added)}, "what", "{what}", "", "")'
         for what, added in counters.items()
     )
     return (
-        p.grid(title, description, p.METRICS, width=8, height=9)
+        p.grid(title, description, p.METRICS, width=width, height=height)
         .with_target(p.metric_table(rows))
         .with_transformation(
             p.transformation(
@@ -211,17 +214,7 @@ def _counted(title: str, description: str, counters: Mapping[str, Sequence[str]]
 
 def _times(counter: str) -> str:
     """0 where a counter has not begun to count."""
-    return f"(sum({_risen(counter)}) or vector(0))"
-
-
-def _risen(counter: str) -> str:
-    """How far each series of a counter rose in the range.
-
-    Many a counter of failures begins with the first failure, and increase does not see what a series begins with.
-    """
-    increase = f"increase({counter}{q.RANGE})"
-    born = f"min_over_time({counter}{q.RANGE}) unless max_over_time({counter}[1d] offset $__range)"
-    return f"{increase} + ({born} or 0 * {increase})"
+    return f"(sum({q.risen(counter)}) or vector(0))"
 
 
 def _refused_by_loki() -> table.Panel:
@@ -233,7 +226,7 @@ def _refused_by_loki() -> table.Panel:
             width=8,
             height=8,
         )
-        .with_target(p.metric_table(f"sum by (reason) ({_risen('loki_discarded_samples_total')}) > 0"))
+        .with_target(p.metric_table(f"sum by (reason) ({q.risen('loki_discarded_samples_total')}) > 0"))
         .with_transformation(
             p.transformation(
                 "organize",
