@@ -97,6 +97,10 @@ test-acceptance: setup-test test-bundle ## The published collection on throw-awa
 test-quickstart: setup-test test-bundle ## make quickstart by an ordinary user on a fresh machine
 	@.venv/bin/pytest tests/quickstart
 
+.PHONY: bench-month
+bench-month: test-bundle ## Time of every panel and rule over a month of 1,000 developers (DEVELOPERS=50 DAYS=5: a minute or two)
+	@.venv/bin/python -m benchmarks.month $(if $(DEVELOPERS),--developers $(DEVELOPERS)) $(if $(DAYS),--days $(DAYS))
+
 ##@ Contribute
 
 .PHONY: build docs setup setup-dev setup-packages setup-test

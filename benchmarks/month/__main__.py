@@ -1,0 +1,200 @@
+# Copyright (c) claude_code.observability contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measures a month of a large company: every panel, every rule, and Prometheus's memory.
+
+    make bench-month                          all of it
+    make bench-month DEVELOPERS=50 DAYS=5     the same on a small scale
+    .venv/bin/python -m benchmarks.month --parts panels,rules,live
+
+Makes the month once and keeps it in the cache; 1,000 developers take
+half an hour and 2 GB of disk there. Writes benchmarks/month-<date>.txt, if it is the full size. All MB are 10^6 bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from benchmarks.month import live
+from benchmarks.month.panels import Question, Request, ask, best, per, questions, seconds
+from benchmarks.month.people import Developer
+from benchmarks.month.store import CALENDAR, END, Month, Store, configuration
+from benchmarks.month.text import mb, table
+from plugins.module_utils._rollups import CLOSED_INTERVAL, TABLE, TODAY_INTERVAL
+
+ROOT = Path(__file__).resolve().parents[2]
+RANGES = ("30d", "7d", "24h")
+FULL = Month(1000, 21)
+GOAL_S = 1.0
+# The rules' interval where a group names none.
+EVALUATION = "15s"
+# The dashboard whose panels are also read from raw samples over the whole month.
+COMPARED = "overview"
+
+
+def sizes(month: Month) -> Iterator[str]:
+    """What the month consists of."""
+    facts = json.loads((month.samples / "facts.json").read_text())
+    yield f"{month.developers:,} developers, {month.days} working days within 30, one export every 10 s"
+    yield f"{facts['sessions']:,} sessions, {facts['requests']:,} requests to the model"
+    yield f"{facts['series']:,} raw series, {facts['samples']:,} raw samples"
+    for name, unit in (("session seconds", "s"), ("session requests", "")):
+        values = [f"{value:,.0f}{unit and f' {unit}'}" for value in facts[name]]
+        yield f"{name}: " + ", ".join(map(" ".join, zip(("10 %", "median", "90 %", "longest", "mean"), values)))
+    blocks = [json.loads(path.read_text())["stats"] for path in (month.folder / "data").glob("*/meta.json")]
+    disk = sum(path.stat().st_size for path in (month.folder / "data").glob("*/**/*") if path.is_file())
+    yield f"on disk with rollups: {mb(disk)} in {len(blocks)} blocks, {sum(b['numSamples'] for b in blocks):,} samples"
+
+
+def values(url: str, expr: str, at: int) -> dict[str, float]:
+    """The result of an instant query by the text of its labels."""
+    result = ask(url, Request("query", {"query": expr, "time": str(at)})).result
+    named = ({k: v for k, v in row["metric"].items() if k != "__name__"} for row in result)
+    return {json.dumps(labels, sort_keys=True): float(row["value"][1]) for labels, row in zip(named, result)}
+
+
+def check(url: str, month: Month) -> str:
+    """Whether raw samples, the rules and the stored rollups say the same of the first and the last two days."""
+    compared = 0
+    for day in (month.midnights[0] // 1000, month.midnights[-2] // 1000, month.midnights[-1] // 1000):
+        at = min(day + 86400, END)
+        for rollup in TABLE:
+            by = ", ".join(("team", *rollup.labels))
+            raw = values(url, f"sum by ({by}) (sum_over_time({rollup.series}[{at - day}s]))", at)
+            others = {"the rule": values(url, f"sum by ({by}) ({CALENDAR.rule(rollup, 0)})", at - 1)}
+            if at < END:
+                # Today's was last written some minutes before.
+                stored = f"sum_over_time(({CALENDAR.days(rollup.by_team)})[1d:1d] {CALENDAR.midnight})"
+                others["the rollup"] = values(url, f"sum by ({by}) ({stored})", at)
+            for name, other in others.items():
+                if {k: round(v, 6) for k, v in raw.items()} != {k: round(v, 6) for k, v in other.items()}:
+                    sys.exit(f"{rollup.name} of {time.strftime('%F', time.gmtime(day))}: {name} differs from raw")
+            compared += len(raw) * len(others)
+    return f"raw samples, rules and rollups agree in all of {compared:,} sums by team and labels, of three days"
+
+
+def chosen(question: Question) -> dict[str, str]:
+    """One developer where a dashboard shows developers, else one team."""
+    person = Developer(7)
+    return {"developer": person.name} if question.people else {"team": person.team}
+
+
+def panels(url: str) -> Iterator[str]:
+    """Seconds of every panel and variable."""
+    rows: list[tuple[str, ...]] = []
+    worst: list[tuple[float, str]] = []
+    for question in questions(CALENDAR):
+        cells = [question.dashboard, question.title]
+        for selection in ({}, chosen(question)):
+            for name in RANGES:
+                window = seconds(name)
+                took = best(url, question.requests(END, window, selection, per(window)))
+                cells.append(f"{took:.3f}")
+                worst.append((took, f"{question.dashboard}: {question.title}, {name}"))
+        rows.append(tuple(cells))
+        print("  ".join(cells), file=sys.stderr, flush=True)
+    yield "Seconds per panel, all its queries one after the other, best of 3; then with one team or developer chosen."
+    head = ("", "", *RANGES, *RANGES)
+    yield table(head, [(row[0], row[1].ljust(40), *row[2:]) for row in rows])
+    slow = sorted((row for row in worst if row[0] >= GOAL_S), reverse=True)
+    yield f"{len(rows)} panels and variables, slowest {max(worst)[0]:.2f} s; {len(slow)} of {len(worst)} above the goal"
+
+
+def ratios(url: str) -> Iterator[str]:
+    """Rollups against raw samples over 30 days, in turns."""
+    rows = []
+    for question in questions(CALENDAR):
+        if question.dashboard != COMPARED or question.title.startswith("$"):
+            continue
+        sides: dict[str, list[float]] = {"day": [], "minute|": []}
+        for _ in range(2):
+            for side, answers in sides.items():
+                answers.append(best(url, question.requests(END, seconds("30d"), {}, side), 1))
+        days, raw = (min(answers) for answers in sides.values())
+        rows.append((question.title, f"{raw:.2f}", f"{days:.3f}", f"{raw / days:.0f}"))
+    yield f"30 days of the dashboard {COMPARED} from raw samples and from rollups, in turns, best of 2; seconds"
+    yield table(("", "raw", "rollups", "ratio"), rows)
+
+
+def rules(url: str) -> Iterator[str]:
+    """Seconds of every rule that reads the month, as a query at its end."""
+    rows = []
+    for age in CALENDAR.ages:
+        took = [best(url, [counted(CALENDAR.rule(rollup, age))], 2) for rollup in TABLE]
+        every = CLOSED_INTERVAL if age else TODAY_INTERVAL
+        rows.append((f"age {age}, every {every}", *(f"{one:.2f}" for one in (*took, sum(took)))))
+    yield "Seconds of the rules of the day sums, by developer, without writing their result; best of 2"
+    yield table(("", *(rollup.name for rollup in TABLE), "together"), rows)
+    rows = []
+    for file, text in configuration().items():
+        if file.startswith("rules/") and file != "rules/claude-code-days.yml":
+            for group in yaml.safe_load(text)["groups"]:
+                for rule in group["rules"]:
+                    name = rule.get("alert") or rule["record"]
+                    seconds_taken = best(url, [counted(rule["expr"])], 2)
+                    rows.append((name, group.get("interval", EVALUATION), f"{seconds_taken:.3f}"))
+    yield "Seconds of the other rules"
+    yield table(("", "every", "seconds"), sorted(rows, key=lambda row: -float(row[2])))
+
+
+def counted(expr: str) -> Request:
+    """All the work of a rule, without a word for each of its results."""
+    return Request("query", {"query": f"count({expr})", "time": str(END)})
+
+
+def without_rules() -> dict[str, str]:
+    config = yaml.safe_load(configuration()["prometheus.yml"])
+    return {"prometheus.yml": yaml.safe_dump({**config, "rule_files": []})}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--developers", type=int, default=FULL.developers)
+    parser.add_argument("--days", type=int, default=FULL.days, help="working days, at most 21")
+    parser.add_argument("--parts", default="panels,rules,live", help="default: panels,rules,live")
+    parser.add_argument("--live-seconds", type=int, default=120, help="of everybody at work (default 120)")
+    options = parser.parse_args()
+    month = Month(options.developers, options.days)
+    report = [
+        f"python3 -m benchmarks.month {' '.join(sys.argv[1:])}".strip(),
+        f"{time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}, {os.cpu_count()} cores, {platform.machine()},"
+        f" Linux {platform.release()}, load before {os.getloadavg()[0]:.1f}",
+        "",
+    ]
+
+    def say(lines: Iterator[str]) -> None:
+        for line in lines:
+            report.append(line)
+            print(line, flush=True)
+        report.append("")
+
+    folder = month.built()
+    say(sizes(month))
+    with Store(folder / "data", without_rules(), folder) as url:
+        say(iter([check(url, month)]))
+        if "panels" in options.parts:
+            say(panels(url))
+            say(ratios(url))
+        if "rules" in options.parts:
+            say(rules(url))
+    if "live" in options.parts:
+        say(iter(live.NOTES.splitlines()))
+        say(live.memory(options.developers, options.live_seconds))
+    if month == FULL:
+        out = ROOT / "benchmarks" / f"month-{time.strftime('%Y-%m-%d', time.gmtime())}.txt"
+        out.write_text("\n".join(report))
+        print(f"written: {out.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
