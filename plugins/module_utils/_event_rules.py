@@ -35,8 +35,8 @@ def groups(calendar: Calendar) -> list[dict[str, Any]]:
 
 def _counts() -> dict[str, Any]:
     """Counts of windows that end now. An event that comes later than its window is in none."""
-    counted = f'{EVENTS} | {OURS} | event_name=~"{"|".join(COUNTED)}"'
-    busy = f'{EVENTS} | {OURS} | event_name=~"api_request|tool_result"'
+    counted = f'{EVENTS} | {OURS} | event_name=~"^(?:{"|".join(COUNTED)})$"'
+    busy = f'{EVENTS} | {OURS} | event_name=~"^(?:api_request|tool_result)$"'
     return {
         "name": "claude-code-events",
         "interval": "1m",
@@ -73,7 +73,7 @@ def _days(calendar: Calendar) -> dict[str, Any]:
 def _day(calendar: Calendar, record: str, by: str, ages: tuple[str, ...], field: str) -> dict[str, Any]:
     today, that_day = _day_number("now", calendar), _day_number("__timestamp__", calendar)
     stages = [REQUESTS, OURS, 'event_name="api_request"', f"label_format age=`{{{{sub {today} {that_day}}}}}`"]
-    stages.append(f'age=~"{"|".join(ages)}"')
+    stages.append(f'age=~"^(?:{"|".join(ages)})$"')
     if field == "tokens":
         stages.append(ALL_TOKENS)
     stages.append(f"unwrap {field}")

@@ -15,6 +15,8 @@ from tests.tools.queries.vocabulary import Vocabulary, matching, nearest, spelle
 
 # Loki computes these per series; each event is a series of its own unless something groups before.
 SUMMABLE = {"count_over_time", "rate", "bytes_over_time", "bytes_rate", "sum_over_time", "absent_over_time"}
+# A pattern with anchors, which Loki's filters need: without them it takes whatever contains one of the alternatives.
+WHOLE = re.compile(r"\^\(\?:(.*)\)\$")
 # In another unit than the cost, and rounded for each request.
 ROUNDED = "cost_usd_micros"
 FILTERS = ("Matcher", "NumberFilter", "DurationFilter", "BytesFilter", "IpLabelFilter")
@@ -166,6 +168,8 @@ class _Checker:
         for stage in node.all("PipelineStage"):
             for each in stage.all("Matcher"):
                 label, operator, value = _matcher(each)
+                if "|" in value and not WHOLE.search(each.text):
+                    self.fault(f'{each.text} takes whatever contains one of them: write "^(?:{value})$"')
                 if label != "event_name":
                     continue
                 for name in spelled_out(operator, value):
@@ -233,7 +237,9 @@ _STAGES = (
 def _matcher(node: Node) -> tuple[str, str, str]:
     value = node.children[-1]
     operator = next((child.text for child in node.children if child.name in OPERATORS), "")
-    return node.children[0].text, operator, _unquoted(value.text) if value.name == "String" else value.text
+    text = _unquoted(value.text) if value.name == "String" else value.text
+    whole = WHOLE.fullmatch(text) if operator in ("=~", "!~") else None
+    return node.children[0].text, operator, whole[1] if whole else text
 
 
 def _identifiers(node: Node) -> list[str]:

@@ -19,6 +19,11 @@ REQUESTS = f'{EVENTS} | event_name="api_request"'
             "unknown event tool_use; the nearest known name is tool_result",
             id="event",
         ),
+        pytest.param(
+            f'{EVENTS} | event_name=~"api_error|api_request"',
+            'takes whatever contains one of them: write "^(?:api_error|api_request)$"',
+            id="alternatives",
+        ),
         pytest.param(f'{EVENTS} | event_name=~"tools_.*"', "no event's name matches tools_.*", id="events"),
         pytest.param('{job="claude-code"}', "{job} is no label of a stream", id="stream-label"),
         pytest.param(
@@ -125,7 +130,7 @@ def test_a_fault_is_found(faults, query: str, fault: str) -> None:
         (f"max by (model) (avg_over_time({REQUESTS} | unwrap duration_ms [1h]) by (model, team))", ""),
         (f"topk(5, sum by (model) (count_over_time({REQUESTS} [1h])))", ""),
         (f"count(count_over_time({REQUESTS} | keep session_id [1h]))", ""),
-        (f'{EVENTS} | event_name=~"api_error|tool_result" | line_format `{{{{.error}}}}`', ""),
+        (f'{EVENTS} | event_name=~"^(?:api_error|tool_result)$" | line_format `{{{{.error}}}}`', ""),
         (f'{EVENTS} | event_name="tool_result" | error=~".+"', "Needs OTEL_LOG_TOOL_DETAILS."),
         (f'{EVENTS} | (event_name="auth" and action="login") or event_name="at_mention"', ""),
         (f'label_replace(sum(sum_over_time({REQUESTS} | unwrap cost_usd [1h])), "type", "cost", "", "")', ""),

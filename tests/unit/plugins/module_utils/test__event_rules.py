@@ -28,7 +28,7 @@ def test_events_are_chosen_as_the_dashboards_choose_them() -> None:
 @pytest.mark.parametrize(("late_max", "ages", "days"), [("72h", "0|1|2|3|4", 5), ("24h", "0|1|2", 3)])
 def test_all_days_that_are_open_are_summed(late_max: str, ages: str, days: int) -> None:
     expr = rules(late_max)[_event_rules.TOKENS_BY_MODEL]["expr"]
-    assert f'age=~"{ages}"' in expr
+    assert f'age=~"^(?:{ages})$"' in expr
     assert f"[{days}d]" in expr
 
 
