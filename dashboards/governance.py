@@ -164,12 +164,24 @@ def _decisions() -> list[p.Panel]:
 
 def _modes() -> list[p.Panel]:
     return [
+        p.watched(
+            p.number(
+                "Escalations",
+                f"Changes in the range to the mode {BYPASS}. A session that starts in it does not change to it.",
+                p.event(_count("permission_mode_changed", where=f'to_mode="{BYPASS}"')),
+                "locale",
+                width=4,
+                height=8,
+                decimals=0,
+            ),
+            (1, "red"),
+        ),
         p.breakdown(
             "Tool calls by permission mode",
-            "Decisions in the range, by the mode Claude Code was in. In bypassPermissions nobody is asked.",
+            f"Decisions in the range, by the mode Claude Code was in. In {BYPASS} nobody is asked.",
             {"team": "Team", "permission_mode": "Mode"},
             [_times("tool_decision", by="team, permission_mode", title="Decisions")],
-            width=12,
+            width=8,
             height=8,
         ),
         p.breakdown(
