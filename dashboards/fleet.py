@@ -9,6 +9,7 @@ from grafana_foundation_sdk.builders import dashboard, table
 
 from dashboards import panels as p
 from dashboards import queries as q
+from dashboards.developers import TO_DEVELOPER
 
 UID = "claude-code-fleet"
 SCOPE = q.Scope(("team", "developer"))

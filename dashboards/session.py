@@ -11,6 +11,7 @@ from grafana_foundation_sdk.models.loki import LokiQueryDirection
 
 from dashboards import panels as p
 from dashboards import queries as q
+from dashboards.developers import TO_DEVELOPER
 
 UID = "claude-code-session"
 # Whom the table of sessions lists. The session itself is not filtered: its id says all.
