@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dashboards import (
+    accounting,
     cost,
     developers,
     fleet,
@@ -24,6 +25,7 @@ from dashboards import (
 OUTPUT = Path(__file__).parent.parent / "roles" / "grafana" / "files" / "dashboards"
 # By file; those below people/ go to the folder that Viewers do not see.
 DASHBOARDS = {
+    "accounting": accounting.build,
     "cost": cost.build,
     "governance": governance.build,
     "overview": overview.build,

@@ -109,6 +109,8 @@ def _days() -> list[p.Panel]:
             p.metric_bars(metric.bars(by), legend="{{developer}}", daily=True),
             unit,
             width=12,
+            height=12,
+            sort="Name",
         )
         for title, description, metric, unit in (
             ("Cost by day", "As the client computes it, at list prices.", COST, "currencyUSD"),

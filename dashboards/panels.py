@@ -187,11 +187,18 @@ def watched(panel: stat.Panel, *steps: tuple[float, str]) -> stat.Panel:
 
 
 def bar_chart(
-    title: str, description: str, queries: Query | Sequence[Query], unit: str, *, width: int, height: int = 10
+    title: str,
+    description: str,
+    queries: Query | Sequence[Query],
+    unit: str,
+    *,
+    width: int,
+    height: int = 10,
+    sort: str = "Total",
 ) -> timeseries.Panel:
     """Stacked bars over time that add up to the total."""
     return (
-        _chart(title, f"{description} {BARS}", queries, unit, width, height, calcs=("sum",), sort_by="Total")
+        _chart(title, f"{description} {BARS}", queries, unit, width, height, calcs=("sum",), sort_by=sort)
         .interval(MIN_STEP)
         .max_data_points(MOST_BARS)
         .draw_style(GraphDrawStyle.BARS)
@@ -247,7 +254,7 @@ def _chart(
             .show_legend(True)
             .calcs(list(calcs))
             .sort_by(sort_by)
-            .sort_desc(True)
+            .sort_desc(sort_by != "Name")
         )
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
         .height(height)

@@ -41,9 +41,9 @@ SAMPLES = 'per=""'
 NONE = "none"
 RANGE = "[$__range]"
 # Opens a bar at its time stamp instead of closing it there, so the bars cover the range up to now. Grafana has one name
-# for Prometheus's step and another for Loki's.
+# for Prometheus's step and another for Loki's, which does not read a negative offset of days.
 BAR = "[$__interval] offset -$__interval"
-EVENT_BAR = "[$__auto] offset -$__auto"
+EVENT_BAR = "[$__auto] offset -${__interval_ms}ms"
 
 
 @dataclass(frozen=True)
