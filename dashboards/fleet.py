@@ -13,7 +13,6 @@ from dashboards.developers import TO_DEVELOPER
 
 UID = "claude-code-fleet"
 SCOPE = q.Scope(("team", "developer"))
-TO_DEVELOPER = "/d/claude-code-developers?${__url_time_range}&var-developer=${__value.raw}"
 RUNNING_TOTALS = 'otelcol_processor_filter_datapoints_filtered_total{filter="filter/delta"}'
 WRONG_CLOCK = 'clock_shift_h!=""'
 WHO = {"developer": "Developer", "team": "Team"}

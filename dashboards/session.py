@@ -22,7 +22,6 @@ FAILED_TOOL = 'success="false"'
 TO_SESSION = (
     f"/d/{UID}?${{__url_time_range}}&${{team:queryparam}}&${{developer:queryparam}}&var-session=${{__value.raw}}"
 )
-TO_DEVELOPER = "/d/claude-code-developers?${__url_time_range}&var-developer=${__value.raw}"
 
 # An attribute that an event does not carry is empty.
 LINE = (
