@@ -23,6 +23,16 @@ CONTENT = {
     "OTEL_LOG_TOOL_DETAILS": (("tool_decision",), 'tool_parameters!=""'),
     "OTEL_LOG_RAW_API_BODIES": (("api_request_body", "api_response_body"), ""),
 }
+DECISION_COLORS = {
+    "accept by config": "green",
+    "accept by hook": "dark-green",
+    "accept by user_temporary": "blue",
+    "accept by user_permanent": "purple",
+    "reject by config": "dark-red",
+    "reject by hook": "red",
+    "reject by user_reject": "orange",
+    "reject by user_abort": "yellow",
+}
 UNEXPECTED = 'model!~"$expected"'
 
 
@@ -115,15 +125,19 @@ def _decisions() -> list[p.Panel]:
             width=12,
             height=11,
         ),
-        p.bar_chart(
-            "Decisions over time",
-            "Permitted and turned down tool calls, by what decided.",
-            p.event_range(
-                _count("tool_decision", by="source, decision", window=q.EVENT_BAR), legend="{{decision}} by {{source}}"
+        p.colored(
+            p.bar_chart(
+                "Decisions over time",
+                "Permitted and turned down tool calls, by what decided.",
+                p.event_range(
+                    _count("tool_decision", by="decision, source", window=q.EVENT_BAR),
+                    legend="{{decision}} by {{source}}",
+                ),
+                "short",
+                width=12,
+                height=11,
             ),
-            "short",
-            width=12,
-            height=11,
+            DECISION_COLORS,
         ),
         p.breakdown(
             "Turned down by team",
