@@ -86,7 +86,7 @@ def _one(
     if query.kind == "docs" and text.strip() in ORIGINAL:
         return []
     if query.language == "promql":
-        reading = promql.check(text, vocabulary, recorded, rule=query.kind in ("record", "alert"))
+        reading = promql.check(text, vocabulary, recorded, newest=query.kind in ("record", "alert", "docs"))
         faults = [*reading.faults, *_approximate(query, reading.read)]
         labels, used, events = reading.labels, reading.used, set[str]()
     else:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tests.tools.queries.logql_parser import Node
-from tests.tools.queries.vocabulary import Vocabulary, matching, nearest, spelled_out
+from tests.tools.queries.vocabulary import Vocabulary, matching, nearest, needs_it, spelled_out
 
 # Loki computes these per series; each event is a series of its own unless something groups before.
 SUMMABLE = {"count_over_time", "rate", "bytes_over_time", "bytes_rate", "sum_over_time", "absent_over_time"}
@@ -20,6 +20,7 @@ WHOLE = re.compile(r"\^\(\?:(.*)\)\$")
 # In another unit than the cost, and rounded for each request.
 ROUNDED = "cost_usd_micros"
 FILTERS = ("Matcher", "NumberFilter", "DurationFilter", "BytesFilter", "IpLabelFilter")
+COMPARISONS = ("=", "!=", "=~", "!~")
 OPERATORS = ("Eq", "Neq", "Re", "Nre", "Gtr", "Gte", "Lss", "Lte")
 
 
@@ -70,7 +71,7 @@ class _Checker:
             return branches
         if grouping and grouping.child("Without"):
             dropped = set(_identifiers(grouping))
-            return [labels and labels - dropped for labels in branches]
+            return [None if labels is None else labels - dropped for labels in branches]
         names = _identifiers(grouping) if grouping else []
         self._carried(names, branches, f"{operator} by")
         return [frozenset(names)]
@@ -96,7 +97,7 @@ class _Checker:
     def _replace(self, node: Node, above: str) -> list[frozenset[str] | None]:
         made = _unquoted(next(child.text for child in node.children if child.name == "String"))
         branches = [labels for child in node.children for labels in self.visit(child, above)]
-        return [labels and labels | {made} for labels in branches or [frozenset()]]
+        return [None if labels is None else labels | {made} for labels in branches or [frozenset()]]
 
     def _binary(self, node: Node, _above: str) -> list[frozenset[str] | None]:
         left, right = (self.visit(child) for child in node.children if child.name == "Expr")
@@ -190,11 +191,11 @@ class _Checker:
         label, operator, value = _matcher(stage)
         if label == "event_name":
             return
-        self._known([label], known, "a filter by", used=value not in (".*", ""))
+        self._known([label], known, "a filter by", used=operator not in COMPARISONS or needs_it(operator, value))
         sets = [self.vocabulary.events[event].get(label) for event in events]
         closed = {value for values in sets if values for value in values}
         # A set that is open for one of the events is open.
-        if closed and () not in sets and operator in ("=", "!=", "=~", "!~"):
+        if closed and () not in sets and operator in COMPARISONS:
             for each in spelled_out(operator, value):
                 if each not in closed:
                     self.fault(f"{label} is never {each}{nearest(each, closed)}")

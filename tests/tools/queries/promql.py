@@ -23,6 +23,7 @@ from tests.tools.queries.vocabulary import (
     Vocabulary,
     matching,
     nearest,
+    needs_it,
     spelled_out,
 )
 
@@ -39,6 +40,10 @@ PER = "per"
 TOTALS = {"sum_over_time"}
 PRESENCE = {"count_over_time", "present_over_time", "absent_over_time"}
 OPERATORS = ((ast.MatchOp.Equal, "="), (ast.MatchOp.NotEqual, "!="), (ast.MatchOp.Re, "=~"), (ast.MatchOp.NotRe, "!~"))
+
+
+class Constant(frozenset[str]):
+    """The labels of vector(): none, and nobody expects any."""
 
 
 @dataclass
@@ -61,10 +66,11 @@ def check(
     recorded: Mapping[str, Series],
     *,
     calendar: Calendar | None = None,
-    rule: bool = False,
+    newest: bool = False,
 ) -> Reading:
-    """Checks a query. recorded: what the rules write. rule: it is one itself, and may read the newest sum of a day."""
-    checker = _Checker({**vocabulary.series, **recorded}, vocabulary, calendar or Calendar(), rule)
+    """Checks a query. recorded: what the rules write. newest: it may read the newest sum of a day,
+    as rules do, and those who look into one."""
+    checker = _Checker({**vocabulary.series, **recorded}, vocabulary, calendar or Calendar(), newest)
     try:
         tree = ast.parse(text)
     except ValueError as error:
@@ -75,11 +81,11 @@ def check(
 
 
 class _Checker:
-    def __init__(self, series: Mapping[str, Series], vocabulary: Vocabulary, calendar: Calendar, rule: bool):
+    def __init__(self, series: Mapping[str, Series], vocabulary: Vocabulary, calendar: Calendar, newest: bool):
         self.series = series
         self.vocabulary = vocabulary
         self.calendar = calendar
-        self.rule = rule
+        self.newest = newest
         self.found = Reading()
 
     def fault(self, text: str) -> None:
@@ -106,16 +112,18 @@ class _Checker:
     def _call(self, node: ast.Call, inside: tuple[ast.Expr, ...]) -> list[Labels]:
         name = node.func.name
         branches = [labels for each in node.args for labels in self.visit(each, inside)]
-        if name in ("scalar", "vector", "time"):
+        if name in ("scalar", "time"):
             return []
+        if name == "vector":
+            return [Constant()]
         if name in ("absent", "absent_over_time"):
             return [None]
         if name in ("label_replace", "label_join"):
             made = node.args[1].val
-            return [labels and labels | {made} for labels in branches or [frozenset()]]
+            return [_changed(labels, add={made}) for labels in branches]
         if name.startswith("histogram_quantile"):
             self._carried(["le"], branches, "histogram_quantile")
-            return [labels and labels - {"le"} for labels in branches]
+            return [_changed(labels, drop={"le"}) for labels in branches]
         return branches
 
     def _aggregate(self, node: ast.AggregateExpr, inside: tuple[ast.Expr, ...]) -> list[Labels]:
@@ -129,7 +137,7 @@ class _Checker:
             return branches
         made = {node.param.val} if node.param and operator == "count_values" else set()
         if without:
-            return [labels and (labels - set(grouped)) | made for labels in branches]
+            return [_changed(labels, add=made, drop=set(grouped)) for labels in branches]
         self._carried(grouped, branches, f"{operator} by")
         return [frozenset({*grouped, *made})] if branches else []
 
@@ -145,7 +153,7 @@ class _Checker:
         daily = (each for each in inside if isinstance(each, ast.SubqueryExpr))
         if not any(each.step == timedelta(days=1) for each in daily):
             self.fault("days read without a subquery of steps of one day, which takes each of them once")
-        return [labels and labels - {"age"} for labels in self._selector(first, inside, merged=True)]
+        return [_changed(labels, drop={"age"}) for labels in self._selector(first, inside, merged=True)]
 
     def _binary(self, node: ast.BinaryExpr, inside: tuple[ast.Expr, ...]) -> list[Labels]:
         operator, modifier = str(node.op), node.modifier
@@ -169,8 +177,8 @@ class _Checker:
         if matching_labels and not many:
             if on:
                 return [frozenset(matching_labels.labels)]
-            return [labels and labels - set(matching_labels.labels) for labels in left]
-        return [labels and labels | extra for labels in left]
+            return [_changed(labels, drop=set(matching_labels.labels)) for labels in left]
+        return [_changed(labels, add=extra) for labels in left]
 
     def _selector(self, node: ast.VectorSelector, above: Sequence[ast.Expr], merged: bool = False) -> list[Labels]:
         matchers = _matchers(node)
@@ -215,7 +223,7 @@ class _Checker:
                     self.fault(f"no value of {label} of {series.name} matches {value}")
                 if label == "job" and through != set(closed):
                     self.fault(f"only {', '.join(sorted(through))}: the service names are {', '.join(closed)}")
-            if value not in (".*", ""):
+            if needs_it(operator, value):
                 self.found.used.add(label)
 
     def _shape(self, series: Series, above: Sequence[ast.Expr], *, merged: bool, one_day: bool) -> None:
@@ -232,7 +240,7 @@ class _Checker:
                 self.fault(f"{series.name} read at an instant: only sum_over_time gives a total")
             elif ranged and reader not in TOTALS | PRESENCE | MOVEMENT:
                 self.fault(f"{reader} over {series.name}, whose samples are parts of a sum")
-        newest = self.rule and one_day and reader == "last_over_time"
+        newest = self.newest and one_day and reader == "last_over_time"
         if series.kind == DAYS and not (merged or newest or reader in PRESENCE):
             self.fault(f"{series.name} read outside of the chain that <<days SELECTOR>> writes")
         if series.kind == STACK and series.type == "gauge" and reader in OF_COUNTERS:
@@ -243,12 +251,16 @@ class _Checker:
     def _carried(self, wanted: Iterable[str], branches: Iterable[Labels], where: str) -> None:
         """Labels to group by or to match on must be there. In each kind of a client's series that comes in, as part of
         the whole would be missing; in one of the stack's own, as unlike counters are often added up."""
-        known = [labels for labels in branches if labels is not None]
+        known = [labels for labels in branches if labels is not None and not isinstance(labels, Constant)]
         for label in wanted:
             self.found.used.add(label)
             lacking = [labels for labels in known if label not in labels]
             if lacking and (len(lacking) == len(known) or any(each.kind != STACK for each in self.found.read)):
                 self.fault(f"{where} {label}, which is not there{nearest(label, lacking[0])}")
+
+
+def _changed(labels: Labels, *, add: Iterable[str] = (), drop: Iterable[str] = ()) -> Labels:
+    return None if labels is None else labels.difference(drop).union(add)
 
 
 def _first_selector(node: Any) -> ast.VectorSelector:

@@ -19,7 +19,6 @@ from tests.tools.queries.vocabulary import ROOT
 HOST = "stack"
 
 
-@cache
 def files(role: str, **variables: Any) -> dict[str, str]:
     """The configuration files of a component role by name."""
     if AnsibleCollectionConfig.collection_finder is None:
@@ -41,6 +40,7 @@ def files(role: str, **variables: Any) -> dict[str, str]:
     return {str(name): str(text) for name, text in made.items()}
 
 
+@cache
 def _defaults() -> dict[str, Any]:
     loader = DataLoader()
     found: dict[str, Any] = {}

@@ -19,6 +19,17 @@ from tests.tools.queries.vocabulary import ROOT
 
 DASHBOARDS = ROOT / "roles" / "grafana" / "files" / "dashboards"
 LANGUAGES = {"prometheus": "promql", "loki": "logql"}
+# What brings in the rules that the defaults leave out.
+A_BUDGET = {"daily": 100, "monthly": 2000}
+ALL_RULES = {
+    "prometheus_alertmanagers": ["http://alertmanager.example.com:9093"],
+    "prometheus_budgets": {
+        **dict.fromkeys(("total", "team", "developer"), A_BUDGET),
+        "teams": {"web": A_BUDGET},
+        "developers": {"ada": A_BUDGET},
+    },
+    "prometheus_alert_thresholds": {"minimum_client_version": "2.1.300", "allowed_models": ["claude-*"]},
+}
 VARIABLE_QUERY = re.compile(r"(?s)\s*(label_values|query_result|metrics|label_names)\((.*)\)\s*")
 
 
@@ -141,9 +152,9 @@ def _in_url(url: str) -> Iterator[Any]:
 
 
 def rules() -> Iterator[Query]:
-    """Of the recording and alert rules that the roles install by default."""
+    """Of the recording and alert rules that the roles install."""
     for role, language in (("loki", "logql"), ("prometheus", "promql")):
-        for name, text in roles.files(role).items():
+        for name, text in roles.files(role, **ALL_RULES).items():
             content = yaml.safe_load(text)
             for group in content.get("groups", []) if isinstance(content, dict) else []:
                 for rule in group["rules"]:

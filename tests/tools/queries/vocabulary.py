@@ -94,8 +94,14 @@ def spelled_out(operator: str, value: str) -> list[str]:
     """The single values that a matcher names; none where it is a pattern."""
     if operator in ("=", "!="):
         return [value] if value else []
-    values = value.split("|")
-    return [] if re.search(r"[][.*+?(){}^$\\]", value) else [each for each in values if each]
+    anchored = re.fullmatch(r"\^?\(\?:(.*)\)\$?|\^(.*)\$", value)
+    values = (next(filter(None, anchored.groups()), "") if anchored else value).split("|")
+    return [] if any(re.search(r"[][.*+?(){}^$\\]", each) for each in values) else [each for each in values if each]
+
+
+def needs_it(operator: str, value: str) -> bool:
+    """Whether a matcher keeps out what lacks the label or attribute."""
+    return not matching(operator, value, [""])
 
 
 def _attributes(found: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from tests.tools.queries.check import check, everything
@@ -25,3 +26,14 @@ def test_queries_are_found_wherever_they_stand() -> None:
     texts = Counter(query.file for query in found if query.kind in ("panel", "annotation"))
     for file in DASHBOARDS.rglob("*.json"):
         assert texts[str(file.relative_to(ROOT))] == file.read_text(encoding="utf-8").count('"expr":')
+
+
+def test_every_alert_of_the_templates_is_among_them() -> None:
+    """A rule that the defaults leave out would escape."""
+    found = {query.name for query in everything() if query.kind == "alert"}
+    written = {
+        name
+        for template in (ROOT / "roles").glob("*/templates/**/*.j2")
+        for name in re.findall(r"\balert: (\w+)", template.read_text(encoding="utf-8"))
+    }
+    assert written - found == set()

@@ -156,6 +156,12 @@ def test_a_fault_is_found(faults, query: str, fault: str) -> None:
         (f'sum by (type) (label_replace(sum_over_time({COST}[1h]), "type", "cost", "", ""))', ""),
         ("sum(rate(otelcol_exporter_sent_log_records_total[5m])) / on () count(up)", ""),
         ("histogram_quantile(0.9, sum by (le) (rate(loki_request_duration_seconds_bucket[5m])))", ""),
+        (f'sum by (type) (label_replace(sum(sum_over_time({COST}[1h])), "type", "cost", "", ""))', ""),
+        (
+            f"sum by (team, month) (sum_over_time({COST}[1d]) * on () group_left (month) "
+            'count_values("month", month(vector(time()))))',
+            "",
+        ),
         (
             "sum by (job, reason) (prometheus_tsdb_too_old_samples_total or loki_discarded_samples_total)",
             "",

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from plugins.module_utils._rollups import TABLE
-from tests.tools.queries.vocabulary import ROOT, matching, nearest, spelled_out
+from tests.tools.queries.vocabulary import ROOT, matching, nearest, needs_it, spelled_out
 
 RECORDINGS = sorted((ROOT / "tests" / "recordings").glob("*.otlp.jsonl"))
 CLIENT = yaml.safe_load((ROOT / "dashboards" / "vocabulary.yml").read_text(encoding="utf-8"))
@@ -88,8 +88,25 @@ def test_a_matcher_lets_through_what_prometheus_would(operator: str, value: str,
 def test_single_values_of_a_matcher() -> None:
     assert spelled_out("=", "a") == ["a"]
     assert spelled_out("=~", "a|b") == ["a", "b"]
+    assert spelled_out("=~", "^(?:a|b)$") == ["a", "b"]
+    assert spelled_out("=~", "^(?:.*)$") == []
     assert spelled_out("=~", "a.*|b") == []
     assert spelled_out("!=", "") == []
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "needed"),
+    [
+        ("=", "a", True),
+        ("=", "", False),
+        ("!=", "", True),
+        ("=~", "^(?:.*)$", False),
+        ("=~", "a|", False),
+        ("!~", "a", False),
+    ],
+)
+def test_some_matchers_need_the_label(operator: str, value: str, needed: bool) -> None:
+    assert needs_it(operator, value) == needed
 
 
 def test_the_nearest_name_is_told_where_there_is_one() -> None:
