@@ -29,7 +29,7 @@ FILE = Path(__file__).parents[2] / "dashboards" / "stack_metrics.yml"
 HEAD = """\
 ---
 # What the stack's own programs say of themselves, as Prometheus stores it; `labels` beside job and instance. Written by
-# tests/tools/stack_metrics.py. `rare`: what they say only after a fault or with other settings, seen or from their source.
+# tests/tools/stack_metrics.py. `rare`: what they say only after a fault or with other settings.
 """
 # By the job of their scrape. What every Go program says of its runtime is left out.
 JOBS = ("otel-collector", "prometheus", "loki")
