@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import EVERYTHING, alert_groups, alerts, written
 
+from tests.integration.alerts.written import EVERYTHING, alert_groups, alerts, written
 from tests.tools.programs import program
 
 ROOT = Path(__file__).parents[3]
