@@ -198,7 +198,7 @@ def _errors() -> list[p.Panel]:
                 ),
             ],
             width=8,
-        ),
+        ).override_by_name("Status", [p.setting("custom.width", 75)]),
         p.breakdown(
             "Given up after retries",
             "Requests given up in the range, for all that was tried. Waited: mean time from the first try to the last.",
@@ -221,7 +221,7 @@ def _errors() -> list[p.Panel]:
                 ),
             ],
             width=8,
-        ),
+        ).override_by_name("Status", [p.setting("custom.width", 75)]),
         p.bar_chart(
             "Errors over time",
             "Requests given up, by HTTP status.",

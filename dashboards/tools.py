@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 from grafana_foundation_sdk.builders import dashboard, stat, table
+from grafana_foundation_sdk.builders.common import ScaleDistributionConfig
+from grafana_foundation_sdk.models.common import ScaleDistribution
 
 from dashboards import panels as p
 from dashboards import queries as q
@@ -123,9 +125,10 @@ def _over_time() -> list[p.Panel]:
             "short",
             width=12,
         ),
+        # A search takes milliseconds, a sub-agent minutes.
         p.line_chart(
             "Tool time over time",
-            "p95 of the time of a call, by tool, over the calls of each step.",
+            "p95 of the time of a call, by tool, over the calls of each step. Mind the scale: it grows tenfold.",
             p.event_range(
                 q.event_quantile(0.95, "duration_ms", "tool_result", by="tool_name", window=q.EVENT_BAR, scope=SCOPE),
                 legend="{{tool_name}}",
@@ -133,7 +136,10 @@ def _over_time() -> list[p.Panel]:
             "ms",
             width=12,
             height=10,
-        ).max_data_points(p.MOST_BARS),
+        )
+        .max_data_points(p.MOST_BARS)
+        .min(1)
+        .scale_distribution(ScaleDistributionConfig().type(ScaleDistribution.LOG).log(10)),
     ]
 
 
@@ -198,6 +204,7 @@ def _agents() -> list[p.Panel]:
                 ),
             ],
             width=14,
+            height=7,
         ),
         p.breakdown(
             "Cost of sub-agents",
@@ -213,6 +220,7 @@ def _agents() -> list[p.Panel]:
                 )
             ],
             width=10,
+            height=7,
         ),
         p.breakdown(
             "Skills by use",
@@ -220,6 +228,7 @@ def _agents() -> list[p.Panel]:
             {"skill_name": "Skill", "skill_source": "Source", "invocation_trigger": "Trigger"},
             [_times("skill_activated", skill)],
             width=14,
+            height=7,
         ),
         p.breakdown(
             "Cost of skills",
@@ -235,6 +244,7 @@ def _agents() -> list[p.Panel]:
                 )
             ],
             width=10,
+            height=7,
         ),
     ]
 
