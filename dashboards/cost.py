@@ -298,7 +298,7 @@ def _cache() -> list[p.Panel]:
             p.metric(q.ratio(read.total(), SENT.total())),
             "percentunit",
             width=4,
-            height=5,
+            height=8,
             decimals=1,
         ),
         p.number(
@@ -308,7 +308,7 @@ def _cache() -> list[p.Panel]:
             p.metric(read.total()),
             "short",
             width=4,
-            height=5,
+            height=8,
             color=p.TOKEN_COLORS["cacheRead"],
             decimals=1,
         ),
@@ -319,7 +319,7 @@ def _cache() -> list[p.Panel]:
             p.metric(q.ratio(read.total(), kept.total())),
             "none",
             width=4,
-            height=5,
+            height=8,
             decimals=1,
         ),
         p.line_chart(

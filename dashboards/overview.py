@@ -5,21 +5,25 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.builders import dashboard, dashboardlist, stat, table
+from grafana_foundation_sdk.builders import dashboard, dashboardlist, stat, table, timeseries
 
+from dashboards import accounting, cost, productivity, stack_health
 from dashboards import panels as p
 from dashboards import queries as q
 
 UID = "claude-code-overview"
 FIRING = 'ALERTS{alertstate="firing"}'
 NOT_BY_MODEL = "Not filtered by model."
-ACCEPTED = q.ratio(q.Metric(q.EDIT_DECISIONS, 'decision="accept"').total(), q.Metric(q.EDIT_DECISIONS).total())
-FROM_CACHE = q.ratio(q.Metric(q.TOKENS, 'type="cacheRead"').total(), q.Metric(q.TOKENS, 'type!="output"').total())
 
 COST = q.Metric(q.COST)
 TOKENS = q.Metric(q.TOKENS)
 SESSIONS = q.Metric(q.SESSIONS, q.STARTED)
 ADDED = q.Metric(q.LINES, 'type="added"')
+
+MORE_COST = ("Cost and tokens", cost.UID)
+MORE_CHECKS = ("Accounting", accounting.UID)
+MORE_HEALTH = ("Stack health", stack_health.UID)
+MORE_WORK = ("Productivity", productivity.UID)
 
 
 def build() -> dashboard.Dashboard:
@@ -31,9 +35,12 @@ def build() -> dashboard.Dashboard:
     )
     for row, panels in (
         ("At a glance", [*_totals(), *_work()]),
-        ("Over time", _over_time()),
-        ("Teams and alerts", [_by_team(), _alerts()]),
-        ("Models, cross-check, more", [_by_model(), _cross_check(), _more()]),
+        ("Over time", [p.leads(chart, *MORE_COST) for chart in _over_time()]),
+        ("Teams and alerts", [p.leads(_by_team(), *MORE_COST), p.leads(_alerts(), *MORE_HEALTH)]),
+        (
+            "Models, cross-check, more",
+            [p.leads(_by_model(), *MORE_COST), p.leads(_cross_check(), *MORE_CHECKS), _more()],
+        ),
     ):
         result.with_row(dashboard.Row(row))
         for panel in panels:
@@ -89,13 +96,16 @@ def _totals() -> list[stat.Panel]:
             width=4,
             decimals=1,
         ),
-        p.compared(
-            "Lines added",
-            "Lines added by Claude's edits. Lines a person wrote are not in here.",
-            ADDED.total(),
-            ADDED.before(),
-            "locale",
-            width=4,
+        p.leads(
+            p.compared(
+                "Lines added",
+                "Lines added by Claude's edits. Lines a person wrote are not in here.",
+                ADDED.total(),
+                ADDED.before(),
+                "locale",
+                width=4,
+            ),
+            *MORE_WORK,
         ),
     ]
 
@@ -113,7 +123,7 @@ def _work() -> list[stat.Panel]:
         p.number(
             "Read from cache",
             "Share of the tokens sent to the model that came from the prompt cache, where they cost about a tenth.",
-            p.metric(FROM_CACHE),
+            p.metric(q.ratio(cost.KINDS["cacheRead"].total(), cost.SENT.total())),
             "percentunit",
             width=4,
             decimals=1,
@@ -142,20 +152,23 @@ def _work() -> list[stat.Panel]:
             width=4,
             decimals=0,
         ),
-        p.number(
-            "Edits accepted",
-            "Share of Claude's file edits that were accepted, by a person or by a rule. Not filtered by model or "
-            "repository.",
-            p.metric(ACCEPTED),
-            "percentunit",
-            width=4,
-            decimals=1,
+        p.leads(
+            p.number(
+                "Edits accepted",
+                "Share of Claude's file edits that were accepted, by a person or by a rule. Not filtered by model or "
+                "repository.",
+                p.metric(q.ratio(productivity.ACCEPTED.total(), productivity.DECISIONS.total())),
+                "percentunit",
+                width=4,
+                decimals=1,
+            ),
+            *MORE_WORK,
         ),
         p.watched(firing, (1, "red")),
     ]
 
 
-def _over_time() -> list[p.Panel]:
+def _over_time() -> list[timeseries.Panel]:
     return [
         p.bar_chart(
             "Cost by model",
@@ -201,9 +214,9 @@ def _by_model() -> table.Panel:
         "By the model that was asked for.",
         {"model": "Model"},
         [
-            p.Column("Cost", p.of_metric(COST.total(by)), "currencyUSD", 2, width=190, gauge=True),
-            p.Column("Before", p.of_metric(COST.before(by)), "currencyUSD", 2, width=90),
-            p.Column("Tokens", p.of_metric(TOKENS.total(by)), "short", 1, width=90),
+            p.Column("Cost", p.of_metric(COST.total(by)), "currencyUSD", 2, width=165, gauge=True),
+            p.Column("Before", p.of_metric(COST.before(by)), "currencyUSD", 2, width=85),
+            p.Column("Tokens", p.of_metric(TOKENS.total(by)), "short", 1, width=85),
         ],
         width=9,
         height=13,

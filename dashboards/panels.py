@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from grafana_foundation_sdk.builders import common, dashboard, logs, loki, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.models.common import (
@@ -46,6 +47,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from dashboards.queries import BY_RANGE, TOKENS, Scope, named
 
 Panel = stat.Panel | timeseries.Panel | table.Panel | logs.Panel
+Linked = TypeVar("Linked", stat.Panel, timeseries.Panel, table.Panel)
 Query = prometheus.Dataquery | loki.Dataquery
 
 METRICS = DataSourceRef(type_val="prometheus", uid="${metrics}")
@@ -276,6 +278,12 @@ def colored(panel: stat.Panel | timeseries.Panel, colors: Mapping[str, str]) -> 
     for name, color in colors.items():
         panel.override_by_name(name, [setting("color", {"mode": "fixed", "fixedColor": color})])
     return panel
+
+
+def leads(panel: Linked, title: str, uid: str) -> Linked:
+    """With a link in its corner to the dashboard that says more, with the same range and variables."""
+    url = f"/d/{uid}?${{__url_time_range}}&${{__all_variables}}"
+    return panel.links([dashboard.DashboardLink(title).type(DashboardLinkType.LINK).url(url)])
 
 
 def grid(title: str, description: str, source: DataSourceRef, *, width: int, height: int = 9) -> table.Panel:
