@@ -102,7 +102,7 @@ def _up() -> stat.Panel:
             "with the approximate counters.",
             p.metric(f"min by (job) (up{{{OURS}}})", legend="{{job}}"),
             "none",
-            width=7,
+            width=8,
         )
         .mappings([UP])
         .color_mode(BigValueColorMode.BACKGROUND)
@@ -138,13 +138,16 @@ def _now() -> list[p.Panel]:
             "How full the file system that holds Loki's log is now, by whatever fills it. Near the end Loki stops "
             "writing its log.",
             "max(loki_ingester_wal_disk_usage_percent)",
+            width=3,
         ),
     ]
 
 
-def _share(title: str, description: str, expr: str) -> stat.Panel:
+def _share(title: str, description: str, expr: str, width: int = 4) -> stat.Panel:
     return p.watched(
-        p.number(title, description, p.metric(expr), "percentunit", width=4, decimals=1), (0.6, "orange"), (0.85, "red")
+        p.number(title, description, p.metric(expr), "percentunit", width=width, decimals=1),
+        (0.6, "orange"),
+        (0.85, "red"),
     )
 
 
