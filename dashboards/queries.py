@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from plugins.module_utils._rollups import BY_SERIES
+from plugins.module_utils._rollups import STARTED as STARTED
 
 COST = "claude_code_cost_usage_USD"
 TOKENS = "claude_code_token_usage_tokens"
@@ -25,9 +26,6 @@ LINES = "claude_code_lines_of_code_count"
 COMMITS = "claude_code_commit_count"
 PULL_REQUESTS = "claude_code_pull_request_count"
 EDIT_DECISIONS = "claude_code_code_edit_tool_decision"
-
-# Opening the list of agents starts no session.
-STARTED = 'start_type!="agents_view"'
 
 # By the client's own scope: the service name differs in the desktop application, and can be set by its user.
 EVENTS = '{service_name=~".+"} | scope_name="com.anthropic.claude_code.events"'

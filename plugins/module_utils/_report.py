@@ -25,8 +25,9 @@ UNITS = {"cost": "USD", "active_time": "s"}
 METRICS = ("cost", "tokens", "sessions", "active_time", "lines", "commits", "pull_requests")
 # A week may end without work, so data that begins so much later still tells of the whole period.
 IDLE_DAYS = 4
-# Known to be equal to the millionth of a dollar.
+# Binary fractions, added in another order, differ by so little: in dollars, and as a part of the whole.
 COST_SLACK = 1e-6
+COST_NOISE = 1e-9
 FIELDS = ("day", "team", "model", "metric", "type", "unit", "value")
 
 
@@ -202,7 +203,8 @@ def check(parts: Iterable[Sum], events: Mapping[str, Any]) -> dict[str, Any]:
         for kind in ("input", "output", "cacheRead", "cacheCreation")
     ]
     rows.append({"what": "cost_usd", "metrics": metric["cost_usd"], "events": float(event.get("cost_usd", 0))})
-    equal = all(abs(row["metrics"] - row["events"]) <= (COST_SLACK if row["what"] == "cost_usd" else 0) for row in rows)
+    slack = max(COST_SLACK, COST_NOISE * metric["cost_usd"])
+    equal = all(abs(row["metrics"] - row["events"]) <= (slack if row["what"] == "cost_usd" else 0) for row in rows)
     gone = not any(row["events"] for row in rows) and any(row["metrics"] for row in rows)
     return {
         "result": "gone" if gone else "equal" if equal else "different",

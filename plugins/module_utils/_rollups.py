@@ -58,6 +58,8 @@ TABLE = (
     Rollup("decisions", "claude_code_code_edit_tool_decision", ("tool_name", "decision", "source", "language")),
 )
 BY_SERIES = {rollup.series: rollup for rollup in TABLE}
+# Opening the list of agents starts no session.
+STARTED = 'start_type!="agents_view"'
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from typing import Any
 from ansible_collections.claude_code.observability.plugins.module_utils._query_time import iso, prometheus_duration
 from ansible_collections.claude_code.observability.plugins.module_utils._rollups import (
     DAY,
+    STARTED,
     TABLE,
     Calendar,
     Rollup,
@@ -28,8 +29,6 @@ BY_NAME = {rollup.name: rollup for rollup in TABLE}
 SAMPLES_UP_TO = 7 * DAY
 # The values of a series in one answer of Prometheus.
 MAX_BARS = 11000
-# Opening the list of agents starts no session.
-SESSIONS_ONLY = 'start_type!="agents_view"'
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Total:
         """The series that fulfil the conditions."""
         matchers = [_matcher(label, values) for label, values in self.where.items()]
         if self.name == "sessions" and "start_type" not in self.where:
-            matchers.append(SESSIONS_ONLY)
+            matchers.append(STARTED)
         return f"{series}{{{', '.join(matchers)}}}" if matchers else series
 
     def samples(self, window: float, after: bool = False) -> str:
