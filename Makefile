@@ -56,7 +56,7 @@ site: setup ## Roll out or change the stack and the clients
 
 SCENARIOS := default docker split switch
 MOLECULE := $(SCENARIOS:%=test-molecule-%)
-PARTS := lint unit fuzz sanity bundle integration grafana $(SCENARIOS:%=molecule-%) e2e acceptance quickstart
+PARTS := lint unit fuzz sanity bundle integration grafana $(SCENARIOS:%=molecule-%) replay e2e acceptance quickstart
 
 .PHONY: test test-molecule $(PARTS:%=test-%)
 test: ## Everything, part by part, with a summary at the end
@@ -87,6 +87,9 @@ test-molecule: $(MOLECULE) ## Every scenario; each alone as test-molecule-NAME: 
 
 $(MOLECULE): test-molecule-%: setup-test test-bundle
 	@scripts/molecule $*
+
+test-replay: setup-dev test-bundle ## Every total of every dashboard against a ledger of what was sent, late, twice, through kill -9
+	@.venv/bin/pytest tests/replay
 
 test-e2e: setup-test test-bundle ## Recordings, then the real client, through the whole stack
 	@. .venv/bin/activate && tests/e2e/run
