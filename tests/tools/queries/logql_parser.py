@@ -76,7 +76,7 @@ def _tree(query: str, tree: list[Any]) -> Node | ParseError:
 
 
 def _grammar() -> Path:
-    """Where the packages are; the first call fetches them."""
+    """Where the packages are; the first call fetches them. Raises RuntimeError if it cannot."""
     target = CACHE / "-".join(PACKAGES.values())
     if target.is_dir():
         return target
@@ -85,12 +85,14 @@ def _grammar() -> Path:
     try:
         quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
         wanted = [f"{name}@{version}" for name, version in PACKAGES.items()]
-        npm(
+        done = npm(
             ["install", "--prefix", str(staged), *quiet, *wanted],
             return_completed_process=True,
-            check=True,
             capture_output=True,
+            text=True,
         )
+        if done.returncode:
+            raise RuntimeError(f"npm could not install {' '.join(wanted)}, the grammar of LogQL:\n{done.stderr}")
         # Another process may have been quicker.
         if not target.is_dir():
             staged.rename(target)
