@@ -225,7 +225,9 @@ class Checker:
         span = Span(fill.PER_MINUTE, self.span.start, self.span.end, self.span.length)
         whole = 0.0
         for target in targets:
-            once = self.stores.filled(re.sub(r" offset -\$\w+", "", target.expr), span, choice, span.length)
+            once = self.stores.filled(
+                re.sub(r" offset -(\$\w+|\$\{\w+\}ms)", "", target.expr), span, choice, span.length
+            )
             whole += math.fsum(float(series["value"][1]) for series in self.stores.instant(target.store, once, span))
         return [] if math.isclose(bars, whole, rel_tol=ROUNDING) else [f"bars add up to {bars:.10g}, not {whole:.10g}"]
 

@@ -92,7 +92,7 @@ def _grammar() -> Path:
             text=True,
         )
         if done.returncode:
-            raise RuntimeError(f"npm could not install {' '.join(wanted)}, the grammar of LogQL:\n{done.stderr}")
+            raise RuntimeError(f"npm could not install {' '.join(wanted)}, the grammar of LogQL:\n{done.stderr!s}")
         # Another process may have been quicker.
         if not target.is_dir():
             staged.rename(target)

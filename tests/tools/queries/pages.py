@@ -18,7 +18,7 @@ from tests.tools.queries.vocabulary import ROOT
 
 # Code is about queries if it has one of these: a name of ours, or Loki's only stream label.
 OURS = re.compile(
-    r"\b(?:claude_code_(?!observability\b)|(?:developer|team):claude_code_|otelcol_|service_name\b)\w*[\w:]*"
+    r"\b(?:claude_code_(?!observability\b)|(?:developer|team):claude_code_|otelcol_|service_name\b)[\w:]*(?![\w:<*])"
 )
 # Before a block or a paragraph that shows how others do it.
 OTHERS = "<!-- not ours -->"
