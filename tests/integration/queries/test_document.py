@@ -140,7 +140,7 @@ def test_the_module_in_a_play(stack: Any, tmp_path: Path) -> None:
     lines = re.findall(r"^\s*- ['\"]?(\w*) +([\d.]+)['\"]?$", said, re.MULTILINE)
     table = {(team,) if team else (): round(float(cost) * NANO) for team, cost in lines}
     assert table == about(wanted(month, "cost", "team"), month)
-    assert "whole days, UTC+09:00" in said
+    assert f"whole days, {stack.zone}" in said
 
 
 def test_the_lookup_in_a_play(stack: Any, tmp_path: Path) -> None:
