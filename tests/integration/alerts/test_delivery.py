@@ -16,7 +16,7 @@ from collections import Counter
 import pytest
 
 from plugins.module_utils import _budgets, _event_rules
-from plugins.module_utils._rollups import DAY, TABLE
+from plugins.module_utils._rollups import BY_SERIES, DAY, TABLE
 from tests.integration.alerts.conftest import QUEUE, Stack
 from tests.integration.alerts.written import alerts
 from tests.tools.check_totals import expected
@@ -42,7 +42,9 @@ def test_events_are_recorded_in_prometheus_and_an_alert_reaches_the_alertmanager
     becomes(stack, f"sum({_event_rules.TOKENS_BY_MODEL})", 2 * tokens)
     # The known totals are rounded to a millionth of a dollar.
     becomes(stack, f"abs(sum({_event_rules.COST_BY_MODEL}) - {2 * truth['cost'] / NANO}) < bool 2e-6", 1)
-    becomes(stack, f'sum({_event_rules.TOKENS_BY_DEVELOPER}{{age="1", zone="UTC"}})', tokens)
+    # Both sides of the comparison of metrics and events.
+    for record in (_event_rules.TOKENS_BY_DEVELOPER, BY_SERIES["claude_code_token_usage_tokens"].by_developer):
+        becomes(stack, f'sum({record}{{age="1", zone="UTC"}})', tokens)
 
     alert = stack.wait("the alert", lambda: stack.alertmanager.alerts.get("ClaudeCodeRetriesExhausted"))
     assert alert["labels"]["severity"] == "warning"
