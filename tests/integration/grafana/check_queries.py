@@ -52,25 +52,29 @@ Choice = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Span:
-    """A range, how it is read (the dashboards' variable `per`), and the step of its charts, in seconds."""
+    """A range, how it is read (the dashboards' variable `per`), and the step of its charts, in seconds.
+
+    now: where lines end. Bars are of whole steps, so a range of bars may end in the future.
+    """
 
     per: str
     start: int
     end: int
     step: int
+    now: int
 
     @classmethod
     def minutes(cls, now: float) -> Span:
-        """Six hours, of whole steps: the bars cover whole ones, so what they are compared with must too."""
+        """Six hours, of whole steps."""
         step = 300
         end = math.ceil(now / step) * step
-        return cls(fill.PER_MINUTE, end - 6 * 3600, end, step)
+        return cls(fill.PER_MINUTE, end - 6 * 3600, end, step, int(now))
 
     @classmethod
     def days(cls, now: float, calendar: Calendar) -> Span:
         """Eight whole days and today so far."""
         midnight = int(now) - (int(now) + calendar.utc_offset) % DAY
-        return cls(fill.PER_DAY, midnight - 8 * DAY, math.ceil(now), DAY)
+        return cls(fill.PER_DAY, midnight - 8 * DAY, math.ceil(now), DAY, int(now))
 
     @property
     def length(self) -> int:
@@ -106,7 +110,7 @@ class Panel:
     @classmethod
     def of(cls, dashboard: str, panel: Mapping[str, Any], variables: Mapping[str, Sequence[str]]) -> Panel:
         custom = panel.get("fieldConfig", {}).get("defaults", {}).get("custom", {})
-        stacked = custom.get("stacking", {}).get("mode") == "normal"
+        stacked = custom.get("drawStyle") == "bars" and custom.get("stacking", {}).get("mode") == "normal"
         found = []
         for target in panel.get("targets", []):
             instant = target.get("instant") or target.get("queryType") == "instant"
@@ -129,10 +133,13 @@ class Stores:
     def instant(self, store: str, expr: str, span: Span) -> list[dict[str, Any]]:
         return ask(self.urls[store], f"{PATHS[store]}/query", query=expr, time=str(span.end))
 
-    def range(self, store: str, expr: str, span: Span, step: int) -> list[dict[str, Any]]:
+    def range(self, target: Target, expr: str, span: Span, step: int) -> list[dict[str, Any]]:
         # A bar opens at its time stamp: the one at the end would be the future's.
-        last = span.start + (span.length - 1) // step * step
-        times = {"start": str(span.start), "end": str(last), "step": str(step), "limit": "1000"}
+        first, last = span.start, span.start + (span.length - 1) // step * step
+        if target.kind == "lines":
+            first, last = span.now - span.length, span.now
+        times = {"start": str(first), "end": str(last), "step": str(step), "limit": "1000"}
+        store = target.store
         return ask(self.urls[store], f"{PATHS[store]}/query_range", query=expr, **times)
 
     def offered(self, variable: Query, span: Span) -> list[str]:
@@ -197,7 +204,7 @@ class Checker:
         if target.kind == "value":
             values = [float(series["value"][1]) for series in self.stores.instant(target.store, expr, self.span)]
         else:
-            answer = self.stores.range(target.store, expr, self.span, step)
+            answer = self.stores.range(target, expr, self.span, step)
             if target.kind == "entries":
                 entries = [line for stream in answer for _, line in stream["values"]]
                 bad = [line for line in entries if "<no value>" in line or "%!" in line]
@@ -222,7 +229,7 @@ class Checker:
         targets = [target for target in panel.targets if target.kind == "bars" and not target.by_day]
         if not targets or not bars:
             return []
-        span = Span(fill.PER_MINUTE, self.span.start, self.span.end, self.span.length)
+        span = Span(fill.PER_MINUTE, self.span.start, self.span.end, self.span.length, self.span.now)
         whole = 0.0
         for target in targets:
             once = self.stores.filled(
@@ -234,7 +241,7 @@ class Checker:
     def _same_by_minute(self, panel: Panel, choice: Choice) -> list[str]:
         """Values from whole days against those from the samples of the same days."""
         faults: list[str] = []
-        raw = Span(fill.PER_MINUTE, self.span.start, self.span.end, self.span.step)
+        raw = Span(fill.PER_MINUTE, self.span.start, self.span.end, self.span.step, self.span.now)
         for target in panel.targets:
             if target.kind != "value" or "<<days" not in target.expr:
                 continue

@@ -42,6 +42,6 @@ def test_days_begin_at_the_midnight_of_the_stack(utc_offset: int) -> None:
 def test_only_stacked_bars_add_up() -> None:
     target = {"datasource": {"type": "prometheus"}, "expr": "x"}
     chart = {"type": "timeseries", "title": "A", "targets": [target]}
-    stacked = {"defaults": {"custom": {"stacking": {"mode": "normal"}}}}
+    stacked = {"defaults": {"custom": {"drawStyle": "bars", "stacking": {"mode": "normal"}}}}
     assert Panel.of("d", {**chart, "fieldConfig": stacked}, {}).targets[0].kind == "bars"
     assert Panel.of("d", chart, {}).targets[0].kind == "lines"
