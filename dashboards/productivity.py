@@ -89,7 +89,7 @@ def _time() -> list[stat.Panel]:
             decimals=1,
         ),
         p.number(
-            "Claude's share of it",
+            "Claude's share of time",
             "Share of the active time in which Claude worked; in the rest people typed or read. Sessions without a "
             f"terminal have only the first. {NOT_BY_MODEL}",
             p.metric(q.ratio(CLAUDE.total(), q.Metric(q.ACTIVE_TIME).total())),
