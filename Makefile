@@ -24,7 +24,7 @@ quickstart-down: ## Stop it, and put the settings back byte for byte
 
 ##@ Every day, on the hosts of I=
 
-.PHONY: status logs verify report stop start reset uninstall site
+.PHONY: status logs verify report stop start repair reset uninstall site
 status: setup ## Health, version, ports, disk and last data of every component
 	@$(RUN) playbooks/status.yml
 
@@ -42,6 +42,9 @@ stop: setup ## Stop the stack; data stays
 
 start: setup ## Start it again
 	@$(RUN) playbooks/start.yml
+
+repair: setup ## Record the sums of past days anew (days=31)
+	@$(RUN) playbooks/repair.yml $(if $(days),-e days=$(days))
 
 uninstall: setup ## Remove the stack from its hosts; data stays (asks)
 	@$(RUN) playbooks/uninstall.yml $(CONFIRM)
