@@ -135,7 +135,6 @@ def start(stack: Stack) -> None:
     files[days] = yaml.safe_dump({"groups": [{**group, "interval": "1s"} for group in CALENDAR.groups()[:1]]})
     loki = yaml.safe_load(files["loki/config.yml"])
     loki.pop("ruler", None)
-    loki["limits_config"]["split_instant_metric_queries_by_interval"] = "24h"
     files["loki/config.yml"] = yaml.safe_dump(loki)
     for name, text in files.items():
         path = stack.folder / name
