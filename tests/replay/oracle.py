@@ -128,9 +128,8 @@ class Oracle:
         raise NotATotal(f"{type(node).__name__} of each day")
 
     def _total(self, node: ast.VectorSelector, window: int, moment: Moment, count: bool) -> Vector:
-        name = DAYS.get(node.name, node.name)
-        if name not in self._entries:
-            raise NotATotal(f"{name} is not sent by clients")
+        if _series(node) not in self._entries:
+            raise NotATotal(f"{node.name} is not sent by clients")
         found: dict[Labels, list[float]] = defaultdict(list)
         for _, labels, value in self._within(self._matching(str(node), node), node.name in DAYS, window, moment):
             found[labels].append(1.0 if count else value)
@@ -152,7 +151,7 @@ class Oracle:
             tests = [(each.name, _test(each)) for each in node.matchers.matchers if each.name != UNWRAP]
             unwrap = next((each.value for each in node.matchers.matchers if each.name == UNWRAP), "")
             items = []
-            for entry in self._entries[DAYS.get(node.name, node.name)]:
+            for entry in self._entries[_series(node)]:
                 labels = {**dict(entry.labels), **extra}
                 if all(test(labels.get(label, "")) for label, test in tests) and (not unwrap or unwrap in labels):
                     value = float(labels[unwrap]) if unwrap else entry.value
@@ -182,6 +181,11 @@ def as_promql(query: str) -> str:
         return f"{EVENTS}{{{', '.join(filter(None, matchers))}}}[{found['window']}]"
 
     return LOG_RANGE.sub(selector, query)
+
+
+def _series(node: ast.VectorSelector) -> str:
+    name = node.name or ""
+    return DAYS.get(name, name)
 
 
 def _at(item: Item) -> int:
@@ -233,7 +237,7 @@ def _aggregate(node: ast.AggregateExpr, vector: Vector) -> Vector:
         best = {}
         for group in groups.values():
             order = sorted(group.items(), key=lambda item: item[1], reverse=operator == "topk")
-            best.update(dict(order[: int(node.param.val)]))
+            best.update(dict(order[: int(node.param.val if node.param else 0)]))
         return best
     reduce: dict[str, Callable[[Iterable[float]], float]] = {
         "sum": math.fsum,
@@ -269,12 +273,11 @@ def _binary(node: ast.BinaryExpr, left: Value, right: Value) -> Value:
         return {labels: value for labels, value in lefts.items() if (key(labels) in sides) == (operator == "and")}
     if apply is None:
         raise NotATotal(operator)
-    if isinstance(left, float) or isinstance(right, float):
-        vector = right if isinstance(left, float) else left
-        pairs = [
-            (labels, value, left if isinstance(left, float) else value, value if isinstance(left, float) else right)
-            for labels, value in _vector(vector).items()
-        ]
+    pairs: list[tuple[Labels, float, float, float]]
+    if isinstance(left, float):
+        pairs = [(labels, value, left, value) for labels, value in _vector(right).items()]
+    elif isinstance(right, float):
+        pairs = [(labels, value, value, right) for labels, value in left.items()]
     else:
         many_right = modifier is not None and modifier.card == ast.VectorMatchCardinality.OneToMany
         one_sided = modifier is None or modifier.card == ast.VectorMatchCardinality.OneToOne

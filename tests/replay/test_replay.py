@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from tests.replay.conftest import ZONES, Played
-from tests.replay.oracle import Labels, NotATotal
+from tests.replay.oracle import NotATotal
 from tests.replay.panels import Target, targets
+from tests.replay.traffic import Labels
 from tests.tools.ledger import ask
 from tests.tools.queries.fill import PER_DAY, PER_MINUTE
 
@@ -68,29 +69,32 @@ class Asker:
 
     def __init__(self, played: Played, zone: str) -> None:
         self.played, self.calendar = played, ZONES[zone]
+        self.filled = 0
 
     def wrong(self, target: Target, asked: Range) -> list[str]:
         """What the store says otherwise. Raises NotATotal."""
         end = self.played.at - asked.back
         query = target.asked(asked.per, asked.length, asked.step)
-        expected = self._expected(target, query, end)
+        expected = self.expected(target.store, query, end)
         if not target.bars:
             (found,) = self.ask(target.store, "/query", query, time=f"{end:.3f}").values()
+            self.filled += bool(found)
             return [] if same(found, expected) else [difference(str(target), query, found, expected)]
         # The steps lie on multiples of the step: for Grafana in the zone of the viewer, for Loki in UTC.
         east = self.calendar.utc_offset if target.store == "prometheus" else 0
         first, last = ((int(at) + east) // asked.step * asked.step - east for at in (end - asked.length, end))
         span = {"start": str(first), "end": str(last), "step": str(asked.step)}
         bars = self.ask(target.store, "/query_range", query, **span)
+        self.filled += bool(bars)
         wrong = []
         for at in range(first, last + 1, asked.step):
-            expected = self._expected(target, query, at)
+            expected = self.expected(target.store, query, at)
             if not same(bars.get(at, {}), expected):
                 wrong.append(difference(f"{target} at {at}", query, bars.get(at, {}), expected))
         return wrong
 
-    def _expected(self, target: Target, query: str, at: float) -> dict[Labels, float]:
-        answer = self.played.oracle.answer(query, target.store, at, self.calendar)
+    def expected(self, store: str, query: str, at: float) -> dict[Labels, float]:
+        answer = self.played.oracle.answer(query, store, at, self.calendar)
         return {(): answer} if isinstance(answer, float) else answer
 
     def ask(self, store: str, path: str, query: str, **times: str) -> dict[float, dict[Labels, float]]:
@@ -125,9 +129,10 @@ def check(played: Played, zone: str, asked: Range, stores: tuple[str, ...]) -> N
                 checked += 1
             except NotATotal as reason:
                 others[str(reason)] += 1
-    print(f"{checked} queries are totals; others: {dict(others)}")
+    print(f"{checked} queries are totals, {asker.filled} find something; others: {dict(others)}")
     assert not wrong, "\n".join(wrong)
-    assert checked
+    # The bars of whole days are empty where samples are read, and the other way round.
+    assert asker.filled > checked / 2
 
 
 @pytest.mark.parametrize("asked", SAMPLES, ids=str)
@@ -153,11 +158,10 @@ def test_what_increase_makes_of_it(played: Played, series: str, counter: str) ->
     """The table of docs/numbers.md. `increase` is asked for the hour in which everything arrived."""
     asker, at = Asker(played, "Z"), time.time()
     exact = f"sum by (team) (sum_over_time({series}[75d]))"
-    sent = played.oracle.answer(exact, "prometheus", at, asker.calendar)
+    sent = asker.expected("prometheus", exact, at)
     (found,) = asker.ask("prometheus", "/query", exact, time=f"{at:.3f}").values()
-    (guessed,) = asker.ask(
-        "prometheus", "/query", f"sum by (team) (increase({counter}[1h]))", time=f"{at:.3f}"
-    ).values()
+    public = f"sum by (team) (increase({counter}[1h]))"
+    (guessed,) = asker.ask("prometheus", "/query", public, time=f"{at:.3f}").values()
     print(f"\n{series:<32} {'sent':>10} {'exact':>10} {'increase':>10}")
     for team in sorted(sent):
         if team not in PAST:

@@ -83,6 +83,7 @@ class Session:
     developer: str
     id: str
     repository: str
+    model: str
 
     @property
     def resource(self) -> dict[str, str]:
@@ -113,14 +114,16 @@ class Traffic:
 
     def session(self, team: str) -> Session:
         developer = f"{team}-{self._draw.randrange(3)}"
-        return Session(team, developer, str(uuid.uuid4()), self._draw.choice(("shop", "site", "")))
+        return Session(
+            team, developer, str(uuid.uuid4()), self._draw.choice(("shop", "site", "")), self._draw.choice(MODELS)
+        )
 
     def turn(self, session: Session, at: int, start_type: str = "") -> list[Request]:
         """One export of metrics and one of events: a start of the client, if start_type says how, and one request."""
         used = {
-            "model": self._draw.choice(MODELS),
-            "query_source": self._draw.choice(("main", "subagent", "auxiliary")),
-            "effort": self._draw.choice(("low", "high")),
+            "model": session.model,
+            "query_source": self._draw.choice(("main", "main", "main", "subagent", "auxiliary")),
+            "effort": "high",
         }
         if used["query_source"] == "subagent":
             used["agent_name"] = self._draw.choice(("Explore", "reviewer"))
