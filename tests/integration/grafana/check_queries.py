@@ -54,7 +54,7 @@ Choice = Mapping[str, str]
 class Span:
     """A range, how it is read (the dashboards' variable `per`), and the step of its charts, in seconds.
 
-    now: where lines end. Bars are of whole steps, so a range of bars may end in the future.
+    now: where lines and entries end. Bars are of whole steps, so a range of bars may end in the future.
     """
 
     per: str
@@ -136,7 +136,7 @@ class Stores:
     def range(self, target: Target, expr: str, span: Span, step: int) -> list[dict[str, Any]]:
         # A bar opens at its time stamp: the one at the end would be the future's.
         first, last = span.start, span.start + (span.length - 1) // step * step
-        if target.kind == "lines":
+        if target.kind != "bars":
             first, last = span.now - span.length, span.now
         times = {"start": str(first), "end": str(last), "step": str(step), "limit": "1000"}
         store = target.store
