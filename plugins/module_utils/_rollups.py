@@ -111,7 +111,7 @@ class Calendar:
 
     def days(self, selector: str) -> str:
         """One value for each selected rollup and day, at the subquery step of that day."""
-        name, _, matchers = selector.rstrip("}").partition("{")
+        name, _brace, matchers = selector.rstrip("}").partition("{")
         matchers = f'{matchers and f"{matchers}, "}zone="{self.zone}"'
         merged = " or ".join(
             f'max_over_time({name}{{{matchers}, age="{age}"}}[{EVALUATED // 60}m]'

@@ -221,7 +221,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     module.exit_json(
         changed=bool(content.changes),
-        changes=[what for what, _, _ in content.changes],
+        changes=[what for what, _before, _after in content.changes],
         diff=[
             {"before_header": what, "after_header": what, "before": as_text(before), "after": as_text(after)}
             for what, before, after in content.changes

@@ -18,7 +18,7 @@ def rules(late_max: str = "72h", utc_offset: str = "Z") -> dict[str, dict[str, o
 
 
 def test_events_are_chosen_as_the_dashboards_choose_them() -> None:
-    stream, _, ours = EVENTS.partition(" | ")
+    stream, _bar, ours = EVENTS.partition(" | ")
     assert [stream, ours] == [_event_rules.EVENTS, _event_rules.OURS]
     for rule in rules().values():
         assert stream in rule["expr"]

@@ -39,8 +39,8 @@ class Grafana:
         self.asked = 0
 
     def get(self, path, query):
-        kind, _, rest = path.removeprefix("/api/").partition("/")
-        uid, _, part = rest.removeprefix("uid/").partition("/")
+        kind, _slash, rest = path.removeprefix("/api/").partition("/")
+        uid, _slash, part = rest.removeprefix("uid/").partition("/")
         if kind == "datasources":
             return self.sources.get(uid)
         if kind == "folders" and not part:
@@ -193,7 +193,7 @@ def test_viewers_are_shut_out_and_others_keep_what_they_were_given(grafana, run)
 
 def test_a_folder_is_hidden_before_a_dashboard_is_in_it(grafana, run):
     run(folders=[PEOPLE])
-    paths = [path for _, path, _ in grafana.sent]
+    paths = [path for _method, path, _body in grafana.sent]
     assert paths.index("/api/folders/claude-code-people/permissions") < paths.index("/api/dashboards/db")
 
 
@@ -205,7 +205,7 @@ def test_it_waits_for_a_folder_that_grafana_makes_itself(grafana, run):
     timer = threading.Timer(0.3, appear)
     timer.start()
     run(folders=[{"uid": "claude-code-people", "title": "People", "roles": ["Editor"]}], wait=30)
-    assert [path for _, path, _ in grafana.sent] == ["/api/folders/claude-code-people/permissions"]
+    assert [path for _method, path, _body in grafana.sent] == ["/api/folders/claude-code-people/permissions"]
 
 
 def test_a_changed_dashboard_is_replaced_whoever_changed_it(grafana, run):
