@@ -48,15 +48,12 @@ def build() -> dashboard.Dashboard:
         SCOPE,
         time="now-3d/d",
     )
-    for row, panels in (
+    return p.in_rows(
+        result,
         ("In all", [*_totals(), _by_kind(), _explained()]),
         ("By day", [_by_day()]),
         ("By team and model", [_by_team(), _by_model()]),
-    ):
-        result.with_row(dashboard.Row(row))
-        for panel in panels:
-            result.with_panel(panel)
-    return result
+    )
 
 
 def _metric(series: str, *where: str) -> q.Metric:

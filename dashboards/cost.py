@@ -37,18 +37,15 @@ def build() -> dashboard.Dashboard:
         q.TEAMS,
         time="now-7d",
     )
-    for row, panels in (
+    return p.in_rows(
+        result,
         ("In all", [*_totals(), *_month()]),
         ("What it bought", _bought()),
         ("Over time", _over_time()),
         ("By model and team", [_by_model(), _by_team(), _by_repository()]),
         ("By who asked", [_by_source(), _by_agent(), _by_skill()]),
         ("Cache", _cache()),
-    ):
-        result.with_row(dashboard.Row(row))
-        for panel in panels:
-            result.with_panel(panel)
-    return result
+    )
 
 
 def _totals() -> list[stat.Panel]:

@@ -36,16 +36,13 @@ def build() -> dashboard.Dashboard:
         q.PEOPLE,
         time="now-7d",
     )
-    for row, panels in (
+    return p.in_rows(
+        result,
         ("In all", _totals()),
         ("By developer", [_developers()]),
         ("Day by day", _days()),
         ("Sessions", [_sessions()]),
-    ):
-        result.with_row(dashboard.Row(row))
-        for panel in panels:
-            result.with_panel(panel)
-    return result
+    )
 
 
 def _totals() -> list[stat.Panel]:

@@ -26,15 +26,12 @@ def build() -> dashboard.Dashboard:
         "Who sends telemetry, from which clients; who went silent; whose numbers need a look.",
         SCOPE,
     )
-    for row, panels in (
+    return p.in_rows(
+        result,
         ("At a glance", _glance()),
         ("Clients", [_clients(), *_kinds()]),
         ("To look at", [_silent(), _running_totals(), _clocks()]),
-    ):
-        result.with_row(dashboard.Row(row))
-        for panel in panels:
-            result.with_panel(panel)
-    return result
+    )
 
 
 def _count(by: str = "", where: str = "") -> str:

@@ -43,17 +43,14 @@ def build() -> dashboard.Dashboard:
         "What Claude Code was allowed to do, by whom, and what clients disclose. By team, without names.",
         SCOPE,
     ).with_variable(dashboard.TextBoxVariable("expected").label("Expected models").default_value("(.*[./])?claude-.*"))
-    for row, panels in (
+    return p.in_rows(
+        result,
         ("At a glance", _glance()),
         ("Decisions about tools", _decisions()),
         ("Permission modes", _modes()),
         ("What clients disclose, and which models they ask", _disclosed()),
         ("Managed settings, plugins, MCP servers", _installed()),
-    ):
-        result.with_row(dashboard.Row(row))
-        for panel in panels:
-            result.with_panel(panel)
-    return result
+    )
 
 
 def _count(*names: str, where: str = "", by: str = "", window: str = q.RANGE) -> str:

@@ -33,7 +33,8 @@ def build() -> dashboard.Dashboard:
         "Cost, tokens and work of Claude Code in the chosen range, as exact sums of what the clients sent.",
         q.TEAMS,
     )
-    for row, panels in (
+    return p.in_rows(
+        result,
         ("At a glance", [*_totals(), *_work()]),
         ("Over time", [p.leads(chart, *MORE_COST) for chart in _over_time()]),
         ("Teams and alerts", [p.leads(_by_team(), *MORE_COST), p.leads(_alerts(), *MORE_HEALTH)]),
@@ -41,11 +42,7 @@ def build() -> dashboard.Dashboard:
             "Models, cross-check, more",
             [p.leads(_by_model(), *MORE_COST), p.leads(_cross_check(), *MORE_CHECKS), _more()],
         ),
-    ):
-        result.with_row(dashboard.Row(row))
-        for panel in panels:
-            result.with_panel(panel)
-    return result
+    )
 
 
 def _totals() -> list[stat.Panel]:

@@ -9,7 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from grafana_foundation_sdk.builders import common, dashboard, logs, loki, prometheus, stat, table, timeseries
+from grafana_foundation_sdk.builders import (
+    common,
+    dashboard,
+    dashboardlist,
+    logs,
+    loki,
+    prometheus,
+    stat,
+    table,
+    timeseries,
+)
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
     BigValueGraphMode,
@@ -46,7 +56,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from dashboards.queries import BY_RANGE, TOKENS, Scope, named
 
-Panel = stat.Panel | timeseries.Panel | table.Panel | logs.Panel
+Panel = stat.Panel | timeseries.Panel | table.Panel | logs.Panel | dashboardlist.Panel
 Linked = TypeVar("Linked", stat.Panel, timeseries.Panel, table.Panel)
 Query = prometheus.Dataquery | loki.Dataquery
 
@@ -487,6 +497,15 @@ def base(title: str, uid: str, description: str, scope: Scope, *, time: str = "n
     return result.with_variable(_source("metrics", "Metrics", "prometheus", "claude-prometheus")).with_variable(
         _source("logs", "Events", "loki", "claude-loki")
     )
+
+
+def in_rows(board: dashboard.Dashboard, *rows: tuple[str, Sequence[Panel]]) -> dashboard.Dashboard:
+    """The dashboard with these panels below the titles of their rows."""
+    for title, panels in rows:
+        board.with_row(dashboard.Row(title))
+        for panel in panels:
+            board.with_panel(panel)
+    return board
 
 
 class _Computed(dashboard.QueryVariable):

@@ -32,16 +32,13 @@ def build() -> dashboard.Dashboard:
         q.TEAMS,
         time="now-7d",
     )
-    for row, panels in (
+    return p.in_rows(
+        result,
         ("In all", [*_work(), *_time()]),
         ("Over time", _over_time()),
         ("By team and model", [_by_team(), _by_model()]),
         ("Edits: accepted or not", _edits()),
-    ):
-        result.with_row(dashboard.Row(row))
-        for panel in panels:
-            result.with_panel(panel)
-    return result
+    )
 
 
 def _work() -> list[stat.Panel]:

@@ -23,17 +23,14 @@ def build() -> dashboard.Dashboard:
         "Errors, retries and latency of the model API, failed tools, compactions and sign-in, counted from events.",
         SCOPE,
     )
-    for row, panels in (
+    return p.in_rows(
+        result,
         ("At a glance", [*_api(), *_client()]),
         ("Latency", _latency()),
         ("API errors", _errors()),
         ("Tools", _tools()),
         ("Context, sign-in, the client itself", _others()),
-    ):
-        result.with_row(dashboard.Row(row))
-        for panel in panels:
-            result.with_panel(panel)
-    return result
+    )
 
 
 def _count(*names: str, where: str = "", by: str = "", window: str = q.RANGE) -> str:

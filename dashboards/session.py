@@ -56,15 +56,12 @@ def build() -> dashboard.Dashboard:
         LISTED,
         time="now-6h",
     ).with_variable(dashboard.TextBoxVariable("session").label("Session"))
-    for row, panels in (
+    return p.in_rows(
+        result,
         ("Sessions in the range", [_sessions()]),
         ("The session", [_who(), *_numbers(), *_spent(), *_worked()]),
         ("Its events", [_timeline()]),
-    ):
-        result.with_row(dashboard.Row(row))
-        for panel in panels:
-            result.with_panel(panel)
-    return result
+    )
 
 
 def _sessions() -> table.Panel:

@@ -81,17 +81,14 @@ def build() -> dashboard.Dashboard:
         q.STACK,
         time="now-6h",
     )
-    for row, panels in (
+    return p.in_rows(
+        result,
         ("Now", [_up(), *_now()]),
         ("In the range", [*_trouble(), _refused_by_loki(), _moved()]),
         ("Collector", _collector()),
         ("Prometheus", _prometheus()),
         ("Loki", _loki()),
-    ):
-        result.with_row(dashboard.Row(row))
-        for panel in panels:
-            result.with_panel(panel)
-    return result
+    )
 
 
 def _up() -> stat.Panel:

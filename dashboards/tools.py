@@ -29,17 +29,14 @@ def build() -> dashboard.Dashboard:
         "Which tools, MCP servers, sub-agents, skills, commands, hooks and plugins are used, and how well they work.",
         SCOPE,
     )
-    for row, panels in (
+    return p.in_rows(
+        result,
         ("At a glance", _glance()),
         ("Tools", [_by_tool(), *_over_time()]),
         ("MCP servers", _mcp()),
         ("Sub-agents and skills", _agents()),
         ("Commands, hooks, plugins", _extensions()),
-    ):
-        result.with_row(dashboard.Row(row))
-        for panel in panels:
-            result.with_panel(panel)
-    return result
+    )
 
 
 def _count(*names: str, where: str = "", by: str = "", window: str = q.RANGE) -> str:

@@ -9,6 +9,8 @@ name: whole_days
 author:
   - claude_code.observability contributors (!UNKNOWN)
 short_description: Writes out the parts of an expression that depend on the calendar of the stack
+extends_documentation_fragment:
+  - claude_code.observability.calendar
 description:
   - Replaces C(<<days SELECTOR>>), one value for each selected rollup and day, C(<<midnight>>), the offset of a subquery
     over days, and C(<<zone>>), the day's boundary for people.
@@ -18,14 +20,6 @@ options:
   _input:
     description: A text, or lists and dictionaries of texts.
     type: raw
-    required: true
-  late_max:
-    description: How late data may arrive and still be summed exactly, in whole hours such as V(72h).
-    type: str
-    required: true
-  utc_offset:
-    description: Where the day begins, as an offset from UTC such as V(+09:00).
-    type: str
     required: true
 """
 

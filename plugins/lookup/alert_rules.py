@@ -9,6 +9,8 @@ name: alert_rules
 author:
   - claude_code.observability contributors (!UNKNOWN)
 short_description: Alert rules for Prometheus, complete
+extends_documentation_fragment:
+  - claude_code.observability.calendar
 description:
   - Takes rule groups and writes out what depends on the calendar of the stack, gives every alert a link to its runbook,
     and adds the group that compares what was spent with the budgets.
@@ -17,14 +19,6 @@ options:
     description: Rule groups, whose expressions may carry C(<<versions below X>>) and C(<<models [LIST]>>) as patterns.
     type: list
     elements: dict
-  late_max:
-    description: How late data may arrive and still be summed exactly, in whole hours such as V(72h).
-    type: str
-    required: true
-  utc_offset:
-    description: Where the day begins, as an offset from UTC such as V(+09:00).
-    type: str
-    required: true
   budgets:
     description: What may be spent, as O(ignore:prometheus_budgets) of the role prometheus says it.
     type: dict
@@ -51,17 +45,11 @@ _raw:
 
 from typing import Any
 
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
 from ansible_collections.claude_code.observability.plugins.module_utils import _alert_rules
 from ansible_collections.claude_code.observability.plugins.module_utils._rollups import Calendar
+from ansible_collections.claude_code.observability.plugins.plugin_utils._calendar_lookup import CalendarLookup
 
 
-class LookupModule(LookupBase):
-    def run(self, terms: list[dict[str, Any]], variables: Any = None, **kwargs: Any) -> list[dict[str, Any]]:
-        self.set_options(var_options=variables, direct=kwargs)
-        try:
-            calendar = Calendar.of(self.get_option("late_max"), self.get_option("utc_offset"))
-            return _alert_rules.groups(terms, calendar, self.get_option("budgets"), self.get_option("runbooks"))
-        except ValueError as error:
-            raise AnsibleLookupError(str(error)) from error
+class LookupModule(CalendarLookup):
+    def written_out(self, terms: list[dict[str, Any]], calendar: Calendar) -> list[dict[str, Any]]:
+        return _alert_rules.groups(terms, calendar, self.get_option("budgets"), self.get_option("runbooks"))

@@ -9,6 +9,8 @@ name: dashboards
 author:
   - claude_code.observability contributors (!UNKNOWN)
 short_description: The dashboards of this collection, ready for Grafana
+extends_documentation_fragment:
+  - claude_code.observability.calendar
 description:
   - Gives every dashboard of this collection as JSON, written out for the calendar of the stack whose data it shows.
 options:
@@ -16,14 +18,6 @@ options:
     description: None are taken.
     type: list
     elements: str
-  late_max:
-    description: How late data may arrive and still be summed exactly, in whole hours such as V(72h).
-    type: str
-    required: true
-  utc_offset:
-    description: Where the day begins, as an offset from UTC such as V(+09:00).
-    type: str
-    required: true
 """
 
 EXAMPLES = r"""
@@ -43,11 +37,9 @@ _raw:
 
 import json
 from pathlib import Path
-from typing import Any
 
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
 from ansible_collections.claude_code.observability.plugins.module_utils._rollups import Calendar
+from ansible_collections.claude_code.observability.plugins.plugin_utils._calendar_lookup import CalendarLookup
 
 DASHBOARDS = Path(__file__).resolve().parents[2] / "roles" / "grafana" / "files" / "dashboards"
 FOLDERS = {"general": DASHBOARDS, "people": DASHBOARDS / "people"}
@@ -58,13 +50,8 @@ def written_out(file: Path, calendar: Calendar) -> str:
     return json.dumps(calendar.expand_all(dashboard), indent=2) + "\n"
 
 
-class LookupModule(LookupBase):
-    def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[dict[str, str]]:
-        self.set_options(var_options=variables, direct=kwargs)
-        try:
-            calendar = Calendar.of(self.get_option("late_max"), self.get_option("utc_offset"))
-        except ValueError as error:
-            raise AnsibleLookupError(str(error)) from error
+class LookupModule(CalendarLookup):
+    def written_out(self, terms: list[str], calendar: Calendar) -> list[dict[str, str]]:
         return [
             {
                 f"{folder}/{file.name}": written_out(file, calendar)

@@ -9,6 +9,8 @@ name: event_rules
 author:
   - claude_code.observability contributors (!UNKNOWN)
 short_description: Recording rules for Loki that count events and sum their days
+extends_documentation_fragment:
+  - claude_code.observability.calendar
 description:
   - Gives the rule groups by which Loki's ruler records what alerts and the accounting need from the events.
 options:
@@ -16,14 +18,6 @@ options:
     description: None are taken.
     type: list
     elements: str
-  late_max:
-    description: How late data may arrive and still be summed exactly, in whole hours such as V(72h).
-    type: str
-    required: true
-  utc_offset:
-    description: Where the day begins, as an offset from UTC such as V(+09:00).
-    type: str
-    required: true
 """
 
 EXAMPLES = r"""
@@ -41,16 +35,11 @@ _raw:
 
 from typing import Any
 
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
 from ansible_collections.claude_code.observability.plugins.module_utils import _event_rules
 from ansible_collections.claude_code.observability.plugins.module_utils._rollups import Calendar
+from ansible_collections.claude_code.observability.plugins.plugin_utils._calendar_lookup import CalendarLookup
 
 
-class LookupModule(LookupBase):
-    def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[dict[str, Any]]:
-        self.set_options(var_options=variables, direct=kwargs)
-        try:
-            return _event_rules.groups(Calendar.of(self.get_option("late_max"), self.get_option("utc_offset")))
-        except ValueError as error:
-            raise AnsibleLookupError(str(error)) from error
+class LookupModule(CalendarLookup):
+    def written_out(self, terms: list[str], calendar: Calendar) -> list[dict[str, Any]]:
+        return _event_rules.groups(calendar)
