@@ -16,17 +16,16 @@ from __future__ import annotations
 
 import argparse
 import base64
-import itertools
 import json
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from plugins.module_utils._rollups import Calendar
-from tests.integration.grafana.check_queries import TRIES, Checker, Panel, Span, Stores, dashboards
+from tests.integration.grafana.check_queries import TRIES, Checker, Choice, Panel, Span, Stores, dashboards
 from tests.tools.queries import fill
 from tests.tools.queries.sources import panels
 from tests.tools.queries.vocabulary import Vocabulary
@@ -34,8 +33,8 @@ from tests.tools.queries.vocabulary import Vocabulary
 SOURCES = {"prometheus": "claude-prometheus", "loki": "claude-loki"}
 FOLDERS = ("claude-code", "claude-code-people")
 HOUR = 3600
-# As the variable per of the dashboards would have it.
-RANGES = {fill.PER_MINUTE: 6 * HOUR, fill.PER_DAY: 30 * 24 * HOUR}
+# By what the variable per of the dashboards would be: the range, and the step that the front end chooses for it.
+RANGES = {fill.PER_MINUTE: (6 * HOUR, 300), fill.PER_DAY: (30 * 24 * HOUR, 6 * HOUR)}
 
 
 class Grafana:
@@ -66,15 +65,17 @@ class Grafana:
             for panel in panels(self.call(f"/api/dashboards/uid/{each['uid']}")["dashboard"])
         }
 
-    def ask(self, panel: Mapping[str, Any], choice: Mapping[str, Sequence[str]], per: str, end: int) -> tuple[str, str]:
+    def ask(self, panel: Mapping[str, Any], choice: Choice, per: str, end: int) -> tuple[str, str]:
         """What a panel shows up to `end` with one choice of its variables, and what Grafana refuses."""
+        length, step = RANGES[per]
         queries = []
         for target in panel["targets"]:
             kind = target["datasource"]["type"]
-            expr = fill.filled(target["expr"], {**choice, "per": [per]})[0]
-            queries.append({**target, "expr": expr, "datasource": {"type": kind, "uid": SOURCES[kind]}})
-            queries[-1].update(intervalMs=RANGES[per] * 1000 // 100, maxDataPoints=100, utcOffsetSec=9 * HOUR)
-        span = {"from": str((end - RANGES[per]) * 1000), "to": str(end * 1000)}
+            source = {"type": kind, "uid": SOURCES[kind]}
+            expr = filled(target["expr"], {**choice, "per": per})
+            times = {"intervalMs": 1000 * step, "maxDataPoints": 100, "utcOffsetSec": 9 * HOUR}
+            queries.append({**target, "expr": expr, "datasource": source, **times})
+        span = {"from": str((end - length) * 1000), "to": str(end * 1000)}
         answer = self.call("/api/ds/query", {"queries": queries, **span})
         if "results" not in answer:
             return "", f"refused: {answer}"
@@ -85,11 +86,9 @@ class Grafana:
         return f"{rows} rows" if rows else "", "; ".join(errors)
 
 
-def choices(variables: Mapping[str, Sequence[str]]) -> Iterator[dict[str, list[str]]]:
-    """Values of the variables, one of each. Grafana's own are left to Grafana."""
-    own = {name: [f"${name}"] for name in fill.grafana()}
-    for values in itertools.islice(itertools.product(*variables.values()), TRIES):
-        yield {**{name: [value] for name, value in zip(variables, values)}, **own}
+def filled(expr: str, choice: Choice) -> str:
+    """The query with the dashboard's variables; Grafana's own are for Grafana to fill in."""
+    return fill.VARIABLE.sub(lambda found: choice.get(found["plain"] or found["braced"], found[0]), expr)
 
 
 def check(grafana: Grafana, panel: Panel, found: Mapping[str, Any] | None, there: bool, end: int) -> tuple[str, str]:
@@ -97,7 +96,7 @@ def check(grafana: Grafana, panel: Panel, found: Mapping[str, Any] | None, there
     if not found:
         return "", "not in Grafana"
     shown = ""
-    for choice in choices(panel.variables):
+    for choice in panel.choices()[:TRIES]:
         shown, error = grafana.ask(found, choice, fill.PER_MINUTE, end)
         error = error or grafana.ask(found, choice, fill.PER_DAY, end)[1]
         if error:
@@ -114,10 +113,8 @@ def main() -> int:
     options = parser.parse_args()
     grafana = Grafana(options.grafana, options.password)
     held = grafana.panels()
-    stores, span = (
-        Stores({"prometheus": options.prometheus, "loki": options.loki}, Calendar()),
-        Span.minutes(time.time()),
-    )
+    stores = Stores({"prometheus": options.prometheus, "loki": options.loki}, Calendar())
+    span = Span.minutes(time.time())
     checker = Checker(stores, span, Vocabulary.load())
     faults = 0
     for panel in dashboards(stores, span):
