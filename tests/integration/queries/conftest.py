@@ -105,7 +105,7 @@ class Stack:
         hosts.write_text(INVENTORY + "".join(f"    {name}: {port}\n" for name, port in self.ports.items()))
         said = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml", "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"}
         said["ANSIBLE_PIPELINING"] = "1"
-        argv = ["ansible-playbook", "-i", str(hosts), playbook, *arguments]
+        argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(hosts), playbook, *arguments]
         done = subprocess.run(argv, env={**os.environ, **said}, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
