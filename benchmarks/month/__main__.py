@@ -20,12 +20,13 @@ import platform
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import astuple
 from pathlib import Path
 
 import yaml
 
 from benchmarks.month import live
-from benchmarks.month.panels import Question, Request, ask, best, per, questions, seconds
+from benchmarks.month.panels import Cost, Probe, Question, Request, ask, questions, seconds
 from benchmarks.month.people import Developer
 from benchmarks.month.store import CALENDAR, END, Month, Store, configuration
 from benchmarks.month.text import mb, table
@@ -35,6 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RANGES = ("30d", "7d", "24h")
 FULL = Month(1000, 21)
 GOAL_S = 1.0
+UNITS = "Seconds that passed, and that a processor worked"
 # The rules' interval where a group names none.
 EVALUATION = "15s"
 # The dashboard whose panels are also read from raw samples over the whole month.
@@ -88,62 +90,61 @@ def chosen(question: Question) -> dict[str, str]:
     return {"developer": person.name} if question.people else {"team": person.team}
 
 
-def panels(url: str) -> Iterator[str]:
-    """Seconds of every panel and variable."""
+def panels(probe: Probe) -> Iterator[str]:
+    """What every panel and variable takes."""
     rows: list[tuple[str, ...]] = []
-    worst: list[tuple[float, str]] = []
+    costs: list[Cost] = []
     for question in questions(CALENDAR):
-        cells = [question.dashboard, question.title]
-        for selection in ({}, chosen(question)):
-            for name in RANGES:
-                window = seconds(name)
-                took = best(url, question.requests(END, window, selection, per(window)))
-                cells.append(f"{took:.3f}")
-                worst.append((took, f"{question.dashboard}: {question.title}, {name}"))
-        rows.append(tuple(cells))
-        print("  ".join(cells), file=sys.stderr, flush=True)
-    yield "Seconds per panel, all its queries one after the other, best of 3; then with one team or developer chosen."
-    head = ("", "", *RANGES, *RANGES)
-    yield table(head, [(row[0], row[1].ljust(40), *row[2:]) for row in rows])
-    slow = sorted((row for row in worst if row[0] >= GOAL_S), reverse=True)
-    yield f"{len(rows)} panels and variables, slowest {max(worst)[0]:.2f} s; {len(slow)} of {len(worst)} above the goal"
+        found = [
+            probe.best(question.requests(END, seconds(name), selection, probe.per(seconds(name))))
+            for name, selection in (*((name, {}) for name in RANGES), (RANGES[0], chosen(question)))
+        ]
+        costs += found
+        rows.append((question.dashboard, question.title, *map(str, found)))
+        print("  ".join(rows[-1]), file=sys.stderr, flush=True)
+    yield f"All queries of a panel ($name: of a variable), one after the other, best of 3. {UNITS}."
+    yield "Last for one team, or for one developer on the dashboards about people."
+    yield table(("", "", *RANGES, f"{RANGES[0]} of one"), [(row[0], row[1].ljust(36), *row[2:]) for row in rows])
+    passed, worked = (sum(each >= GOAL_S for each in column) for column in zip(*map(astuple, costs)))
+    yield f"{len(rows)} panels and variables. Of {len(costs)} figures, {passed} ({worked}) reach {GOAL_S:.0f} s"
 
 
-def ratios(url: str) -> Iterator[str]:
+def ratios(probe: Probe) -> Iterator[str]:
     """Rollups against raw samples over 30 days, in turns."""
     rows = []
     for question in questions(CALENDAR):
         if question.dashboard != COMPARED or question.title.startswith("$"):
             continue
-        sides: dict[str, list[float]] = {"day": [], "minute|": []}
+        sides: dict[str, list[Cost]] = {"day": [], "minute|": []}
         for _ in range(2):
-            for side, answers in sides.items():
-                answers.append(best(url, question.requests(END, seconds("30d"), {}, side), 1))
-        days, raw = (min(answers) for answers in sides.values())
-        rows.append((question.title, f"{raw:.2f}", f"{days:.3f}", f"{raw / days:.0f}"))
-    yield f"30 days of the dashboard {COMPARED} from raw samples and from rollups, in turns, best of 2; seconds"
-    yield table(("", "raw", "rollups", "ratio"), rows)
+            for side, costs in sides.items():
+                costs.append(probe.best(question.requests(END, seconds("30d"), {}, side), 1))
+        days, raw = (min(costs, key=lambda cost: cost.worked) for costs in sides.values())
+        rows.append((question.title, str(raw), str(days), f"{raw.worked / days.worked:.0f}"))
+    yield f"30 days of the dashboard {COMPARED} from raw samples and from rollups, in turns, best of 2. {UNITS}"
+    yield table(("", "raw", "rollups", "raw / rollups"), rows)
 
 
-def rules(url: str) -> Iterator[str]:
-    """Seconds of every rule that reads the month, as a query at its end."""
+def rules(probe: Probe) -> Iterator[str]:
+    """What every rule that reads the month takes, as a query at its end."""
     rows = []
     for age in CALENDAR.ages:
-        took = [best(url, [counted(CALENDAR.rule(rollup, age))], 2) for rollup in TABLE]
+        costs = [probe.best([counted(CALENDAR.rule(rollup, age))], 2).worked for rollup in TABLE]
         every = CLOSED_INTERVAL if age else TODAY_INTERVAL
-        rows.append((f"age {age}, every {every}", *(f"{one:.2f}" for one in (*took, sum(took)))))
-    yield "Seconds of the rules of the day sums, by developer, without writing their result; best of 2"
+        rows.append((f"age {age}, every {every}", *(f"{cost:.2f}" for cost in (*costs, sum(costs)))))
+    yield "Rules of the day sums by developer, without writing their result, best of 2. Seconds a processor worked"
     yield table(("", *(rollup.name for rollup in TABLE), "together"), rows)
-    rows = []
+    others = []
     for file, text in configuration().items():
         if file.startswith("rules/") and file != "rules/claude-code-days.yml":
             for group in yaml.safe_load(text)["groups"]:
                 for rule in group["rules"]:
-                    name = rule.get("alert") or rule["record"]
-                    seconds_taken = best(url, [counted(rule["expr"])], 2)
-                    rows.append((name, group.get("interval", EVALUATION), f"{seconds_taken:.3f}"))
-    yield "Seconds of the other rules"
-    yield table(("", "every", "seconds"), sorted(rows, key=lambda row: -float(row[2])))
+                    cost = probe.best([counted(rule["expr"])], 2).worked
+                    others.append(
+                        (rule.get("alert") or rule["record"], group.get("interval", EVALUATION), f"{cost:.3f}")
+                    )
+    yield "The other rules, likewise"
+    yield table(("", "every", "seconds"), sorted(others, key=lambda row: -float(row[2])))
 
 
 def counted(expr: str) -> Request:
@@ -179,13 +180,15 @@ def main() -> int:
 
     folder = month.built()
     say(sizes(month))
-    with Store(folder / "data", without_rules(), folder) as url:
+    store = Store(folder / "data", without_rules(), folder)
+    with store as url:
+        probe = Probe(url, store.pid)
         say(iter([check(url, month)]))
         if "panels" in options.parts:
-            say(panels(url))
-            say(ratios(url))
+            say(panels(probe))
+            say(ratios(probe))
         if "rules" in options.parts:
-            say(rules(url))
+            say(rules(probe))
     if "live" in options.parts:
         say(iter(live.NOTES.splitlines()))
         say(live.memory(options.developers, options.live_seconds))

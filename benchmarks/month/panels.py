@@ -16,27 +16,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dashboards.panels import PER
 from plugins.module_utils._rollups import Calendar
 
 DASHBOARDS = Path(__file__).parents[2] / "roles" / "grafana" / "files" / "dashboards"
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-WEEK = 7 * 86400
 # Grafana's steps: up to this many seconds a bar becomes that wide.
 STEPS = (
     *((450, 300), (750, 600), (1050, 900), (1500, 1200), (2700, 1800), (5400, 3600), (9000, 7200)),
     *((16200, 10800), (32400, 21600), (86400, 43200), (604800, 86400)),
 )
 ALL = ".*"
+PATIENCE_S = 5
 
 
 def seconds(text: str) -> int:
     """Of a duration such as 30d."""
     return int(text[:-1]) * UNITS[text[-1]]
-
-
-def per(window: int) -> str:
-    """What the dashboards' variable of that name holds (see dashboards/panels.py)."""
-    return "day" if window > WEEK else "minute|"
 
 
 @dataclass(frozen=True)
@@ -146,6 +142,38 @@ def ask(url: str, request: Request) -> Answer:
     return Answer(took, data if isinstance(data, list) else data["result"])
 
 
-def best(url: str, requests: list[Request], times: int = 3) -> float:
-    """Seconds that all requests take one after the other; the fastest of so many times."""
-    return min(sum(ask(url, request).took for request in requests) for _ in range(times))
+@dataclass(frozen=True)
+class Cost:
+    """Seconds that passed, and seconds that a processor worked: these are the same on a busy machine too."""
+
+    passed: float
+    worked: float
+
+    def __str__(self) -> str:
+        return f"{self.passed:.2f} {self.worked:.2f}"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Measures a running Prometheus, by its URL and its process."""
+
+    url: str
+    pid: int
+
+    def per(self, window: int) -> str:
+        """What the dashboards' variable of that name holds for a range of so many seconds."""
+        (request,) = Question("", "", (_variable(PER),)).requests(0, window, {}, "")
+        return str(ask(self.url, request).result[0]["metric"]["per"])
+
+    def best(self, requests: list[Request], times: int = 3) -> Cost:
+        """All requests one after the other; the least of so many times, or of fewer where one takes long."""
+        costs: list[tuple[float, float]] = []
+        while len(costs) < times and sum(passed for passed, _ in costs) < PATIENCE_S:
+            worked = self._worked()
+            passed = sum(ask(self.url, request).took for request in requests)
+            costs.append((passed, self._worked() - worked))
+        return Cost(*map(min, zip(*costs)))
+
+    def _worked(self) -> float:
+        # The kernel's number for the processor time of a process.
+        return time.clock_gettime((~self.pid << 3) | 2)
