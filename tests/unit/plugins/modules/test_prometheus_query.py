@@ -111,9 +111,11 @@ def certificates(tmp_path_factory):
         subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
 
     new = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    openssl(*new, "-x509", "-days", "2", "-subj", "/CN=Test CA", "-keyout", "ca.key", "-out", "ca.pem")
+    # From Python 3.13 on a chain must keep to RFC 5280.
+    usage = ["-addext", "keyUsage=critical,keyCertSign"]
+    openssl(*new, "-x509", "-days", "2", "-subj", "/CN=Test CA", *usage, "-keyout", "ca.key", "-out", "ca.pem")
     for name, extension in (("server", "subjectAltName=IP:127.0.0.1"), ("client", "extendedKeyUsage=clientAuth")):
-        (folder / "extension").write_text(extension)
+        (folder / "extension").write_text(f"{extension}\nauthorityKeyIdentifier=keyid\n")
         openssl(*new, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
         openssl(
             *["x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"],
