@@ -149,8 +149,12 @@ class Store:
             return f"TLS failed: {reason.reason or said} (a client certificate goes into client_cert and client_key)"
         if isinstance(reason, (socket.timeout, TimeoutError)):
             return f"no answer within {self.timeout} s (timeout)"
-        if isinstance(reason, (http.client.HTTPException, ConnectionResetError)) and self.url.startswith("http:"):
-            return f"the connection broke off ({reason}); https:// in url?"
+        if isinstance(reason, (http.client.HTTPException, ConnectionError)) and not isinstance(
+            reason, ConnectionRefusedError
+        ):
+            # A server that misses the client's certificate may say so only after the handshake, or just hang up.
+            hint = "https:// in url?" if self.url.startswith("http:") else "does it want a client_cert and client_key?"
+            return f"the connection broke off ({reason}); {hint}"
         if isinstance(reason, FileNotFoundError):
             return f"ca_path, client_cert or client_key: {reason.strerror}: {reason.filename}"
         if isinstance(reason, OSError) and reason.strerror:
