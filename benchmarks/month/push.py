@@ -91,8 +91,8 @@ def work_at_once(developers: int, start: int, seconds: int) -> list[list[tuple[b
     """The requests of each ten seconds in which everybody is at work, each client's its own."""
     ticks: list[list[tuple[bytes, int]]] = [[] for _ in range(seconds * 1000 // EXPORT_MS)]
     for number in range(developers):
-        # The longest session of the day, from its beginning.
-        sessions = [session for day in range(3) for session in Developer(number).sessions(day * DAY_MS)]
+        # The longest session of some days, from its beginning.
+        sessions = [session for day in range(9) for session in Developer(number).sessions(day * DAY_MS)]
         longest = max(sessions, key=lambda session: session.requests)
         shift = start + number * EXPORT_MS // developers - longest.start
         (session,) = moved([longest], shift)
