@@ -129,7 +129,7 @@ def _bought() -> list[stat.Panel]:
         )
         for title, description, by in (
             ("Per session", "Cost by starts of Claude Code.", SESSIONS.total()),
-            ("Per active developer", "Cost by developers with an answered request.", TOKENS.count("developer")),
+            ("Per active developer", "Cost by developers who started a session.", SESSIONS.count("developer")),
             ("Per active hour", "Cost by the hours that Claude or a person was active.", _hours()),
             ("Per 100 lines", "Cost by lines added by Claude's edits. Much of it goes elsewhere.", _hundred_lines()),
             ("Per commit", "Cost by commits made by Claude.", q.Metric(q.COMMITS).total()),
@@ -234,7 +234,7 @@ def _by_team() -> table.Panel:
             p.Column("Per session", p.of_metric(q.ratio(COST.total(by), SESSIONS.total(by))), "currencyUSD", 2),
             p.Column(
                 "Per developer",
-                p.of_metric(q.ratio(COST.total(by), TOKENS.count("developer", by))),
+                p.of_metric(q.ratio(COST.total(by), SESSIONS.count("developer", by))),
                 "currencyUSD",
                 2,
                 width=120,

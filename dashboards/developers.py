@@ -54,9 +54,9 @@ def _totals() -> list[stat.Panel]:
             ("Sessions", f"Starts. {NOT_BY_MODEL}", SESSIONS.total(), SESSIONS.before(), "locale", 0),
             (
                 "Active developers",
-                "With at least one answered API request.",
-                TOKENS.count("developer"),
-                TOKENS.count_before("developer"),
+                "Who started a session.",
+                SESSIONS.count("developer"),
+                SESSIONS.count_before("developer"),
                 "locale",
                 0,
             ),

@@ -68,7 +68,7 @@ MIXED = DataSourceRef(type_val="datasource", uid="-- Mixed --")
 OVER = "Over the range to the minute; where it is longer than 7 days, over the days that begin in it (<<zone>>)."
 
 CLAIMED = "By what the client's settings claim as its team, unless the collector authenticates its clients."
-UNFILTERED = "Only cost, tokens, developers and lines are filtered by model."
+UNFILTERED = "Only cost, tokens and lines are filtered by model."
 BEFORE = "Below it the change against the range of the same length just before; ∞: there was nothing."
 BARS = "A bar starts at its time stamp."
 
