@@ -27,7 +27,7 @@ from tests.tools.ledger import ask
 from tests.tools.otlp import HttpSender
 from tests.tools.programs import Running, free_port, program
 
-TIMEOUT = 60
+TIMEOUT = 120
 QUEUE = 50
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from plugins.module_utils import _budgets, _event_rules
 from plugins.module_utils._rollups import BY_SERIES, DAY, TABLE
-from tests.integration.alerts.conftest import QUEUE, Stack
+from tests.integration.alerts.conftest import QUEUE, TIMEOUT, Stack
 from tests.integration.alerts.written import alerts
 from tests.tools.check_totals import expected
 from tests.tools.ledger import NANO
@@ -80,7 +80,7 @@ def test_every_name_in_an_alert_is_exported_by_the_real_programs_or_recorded_her
     def missing() -> set[tuple[str, str]]:
         return {(name, job) for name, job in asked if not stack.query(f'{name}{{job="{job}"}}')}
 
-    end = time.monotonic() + 30
+    end = time.monotonic() + TIMEOUT
     while (absent := missing()) and time.monotonic() < end:
         time.sleep(0.5)
     assert absent == set()
