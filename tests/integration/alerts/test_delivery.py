@@ -108,12 +108,13 @@ def provoke_failures(stack: Stack) -> None:
         wrong = re.sub(r'"asDouble": [\d.e-]+', '"asDouble": 123456', text)
         wrong = re.sub(r'"body": \{[^}]*\}', lambda _: json.dumps({"body": {"stringValue": "x" * 300000}})[1:-1], wrong)
         stack.collector.send(signal, json.loads(wrong))
-    failed = "otelcol_exporter_send_failed_{}_total"
-    for kind in ("metric_points", "log_records"):
-        stack.wait(failed.format(kind), lambda kind=kind: stack.query(failed.format(kind)))
+    failed = [f"otelcol_exporter_send_failed_{kind}_total" for kind in ("metric_points", "log_records")]
+    for name in (*failed, "loki_discarded_samples_total"):
+        stack.wait(name, lambda name=name: stack.query(name))
 
-    stack.running["loki"].kill()
+    # In this order: a Prometheus that sees Loki gone takes what it said for gone too.
     stack.running["prometheus"].kill()
+    stack.running["loki"].kill()
     fill_the_queue(stack, requests)
     stack.running["prometheus"].start()
     stack.running["loki"].start()
