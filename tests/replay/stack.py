@@ -103,6 +103,9 @@ class Stack:
 
     def start(self, *names: str) -> None:
         for name in names or ("prometheus", "loki", "otel_collector"):
+            if name == "prometheus":
+                guard = self.folder / "config" / name / "keep-unwritten-samples.sh"
+                subprocess.run(["/bin/sh", str(guard), f"{self.folder}/data/prometheus"], check=True)
             self.components[name].start()
 
     def stop(self, *names: str) -> None:
