@@ -97,6 +97,15 @@ test-replay: setup-dev test-bundle ## Every total of every dashboard against a l
 test-e2e: setup-test test-bundle ## Recordings, then the real client, through the whole stack
 	@. .venv/bin/activate && tests/e2e/run
 
+test-client: setup-test test-bundle ## The real client: what silences it, who else writes its settings, what the doctor says
+	@.venv/bin/pytest tests/client
+
+test-fleet: setup-test ## A rollout to 50 laptops of three users each, and what it costs
+	@.venv/bin/pytest tests/fleet
+
+test-agent: setup-test test-bundle ## A collector on the laptop: cut off, killed, restarted, nothing lost
+	@.venv/bin/pytest tests/agent
+
 test-acceptance: setup-test test-bundle ## The published collection on throw-away hosts: refusals, kill -9, every verb
 	@.venv/bin/pytest tests/acceptance
 
