@@ -12,26 +12,19 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
-import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from ._safe_files import STALE, FileError, age_of, read_file, replace_file, status_of, sweep
 from ._settings_plan import Plan, Record, Wanted, dump_record, load_record, make_plan
 
 RECORD_NAME = ".claude_code.observability.json"
 BACKUPS = 3
-MAX_BYTES = 64 * 1024 * 1024
 LOCK_WAIT = 0.8
-LOCK_STALE = 60.0
 LOCK_POLL = 0.05
 _TRIES = 3
 _BACKUP = re.compile(r"settings\.json\.\d{8}T\d{6}Z\.\d{9}\.bak")
-
-
-class FileError(Exception):
-    """The file can't be read or written. The text names it and says what to do."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +54,9 @@ def update(directory: str, wanted: Wanted, backup: bool = False, check: bool = F
 
 def _look(directory: str, path: str, wanted: Wanted) -> tuple[Plan, Record | None]:
     record_path = os.path.join(directory, RECORD_NAME)
-    data = _read(record_path)
+    data = read_file(record_path)
     record = None if data is None else load_record(record_path, data)
-    return make_plan(path, _read(path), record, wanted), record
+    return make_plan(path, read_file(path), record, wanted), record
 
 
 def _write(directory: str, path: str, wanted: Wanted, backup: bool) -> Outcome:
@@ -75,26 +68,26 @@ def _write(directory: str, path: str, wanted: Wanted, backup: bool) -> Outcome:
         for place in dict.fromkeys((path, target)):
             locks.enter_context(_lock(place))
         for place in (target, record_path):
-            _sweep(place)
+            sweep(place)
         for _attempt in range(_TRIES):
-            seen = _status(target)
+            seen = status_of(target)
             plan, old = _look(directory, path, wanted)
             new = plan.record and replace(plan.record, created_directory=made or plan.record.created_directory)
             if not plan.changed:
                 break
             if new is not None:
-                _replace(record_path, dump_record(old.joined(new) if old else new), _status(record_path))
+                replace_file(record_path, dump_record(old.joined(new) if old else new), status_of(record_path))
             if backup and plan.before is not None and not plan.before_is_ours:
                 backup_file = _back_up(directory, plan.before)
-            if _replace(target, plan.after, seen):
+            if replace_file(target, plan.after, seen):
                 break
         else:
             raise FileError(f"{path}: somebody else keeps writing it; run this again")
         if new is None and old is not None:
-            _replace(record_path, None, _status(record_path))
+            replace_file(record_path, None, status_of(record_path))
             _drop_backups(directory, plan.after)
         elif new is not None and old is not None and plan.changed:
-            _replace(record_path, dump_record(new), _status(record_path))
+            replace_file(record_path, dump_record(new), status_of(record_path))
     if new is None and (made or (old is not None and old.created_directory)):
         # Others may have put something there since: then it stays.
         with contextlib.suppress(OSError):
@@ -104,7 +97,7 @@ def _write(directory: str, path: str, wanted: Wanted, backup: bool) -> Outcome:
 
 def _refuse_foreign_directory(directory: str) -> None:
     """Record, lock and backup would lie in it: a link may lead into a directory that everybody may write."""
-    seen = _status(directory)
+    seen = status_of(directory)
     if seen is not None and seen.st_uid != os.geteuid():
         raise FileError(
             f"{directory}: belongs to uid {seen.st_uid}, not to uid {os.geteuid()}. "
@@ -130,7 +123,7 @@ def _lock(path: str) -> Iterator[None]:
             os.mkdir(lock, 0o700)
             held = True
         except FileExistsError:
-            if _age(lock) > LOCK_STALE:
+            if age_of(lock) > STALE:
                 with contextlib.suppress(OSError):
                     os.rmdir(lock)
             if time.monotonic() >= deadline:
@@ -144,120 +137,13 @@ def _lock(path: str) -> Iterator[None]:
                 os.rmdir(lock)
 
 
-def _sweep(path: str) -> None:
-    """Removes the temporary files of writers that were killed long ago."""
-    directory, name = os.path.split(path)
-    left = re.compile(re.escape(name) + r"\.tmp\.\d+\.[0-9a-f]+")
-    for entry in os.listdir(directory):
-        place = os.path.join(directory, entry)
-        if left.fullmatch(entry) and _age(place) > LOCK_STALE:
-            with contextlib.suppress(OSError):
-                os.unlink(place)
-
-
-def _age(path: str) -> float:
-    try:
-        return time.time() - os.lstat(path).st_mtime
-    except OSError:
-        return 0.0
-
-
-def _status(path: str) -> os.stat_result | None:
-    try:
-        return os.stat(path)
-    except FileNotFoundError:
-        return None
-
-
-def _unchanged(path: str, seen: os.stat_result | None) -> bool:
-    now = _status(path)
-    if now is None or seen is None:
-        return now is seen
-    return (now.st_ino, now.st_mtime_ns, now.st_size) == (seen.st_ino, seen.st_mtime_ns, seen.st_size)
-
-
-def _read(path: str) -> bytes | None:
-    try:
-        # Without O_NONBLOCK a FIFO in a user's home would hold us for ever.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise FileError(f"{path}: is not a regular file")
-        if status.st_size > MAX_BYTES:
-            raise FileError(f"{path}: is larger than {MAX_BYTES} bytes")
-        with os.fdopen(handle, "rb", closefd=False) as stream:
-            return stream.read()
-    finally:
-        os.close(handle)
-
-
-def _replace(path: str, data: bytes | None, seen: os.stat_result | None) -> bool:
-    """Puts new content (None: nothing) in place at one stroke. False if it is no longer the one that was seen."""
-    if data is None:
-        if not _unchanged(path, seen):
-            return False
-        os.unlink(path)
-        _sync_directory(path)
-        return True
-    temporary = f"{path}.tmp.{os.getpid()}.{secrets.token_hex(6)}"
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            if seen is not None:
-                _keep_owner_and_mode(path, handle, seen)
-            view = memoryview(data)
-            while view:
-                view = view[os.write(handle, view) :]
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        if not _unchanged(path, seen):
-            os.unlink(temporary)
-            return False
-        os.rename(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    _sync_directory(path)
-    return True
-
-
-def _keep_owner_and_mode(path: str, handle: int, seen: os.stat_result) -> None:
-    own = os.fstat(handle)
-    if own.st_uid != seen.st_uid:
-        try:
-            os.fchown(handle, seen.st_uid, -1)
-        except PermissionError as error:
-            raise FileError(
-                f"{path}: belongs to uid {seen.st_uid}, not to uid {own.st_uid}; a new version could not. "
-                f"Give it to its user first: chown {own.st_uid} {path}"
-            ) from error
-    if own.st_gid != seen.st_gid:
-        # A group the user is not in can't be given; the client loses it as well.
-        with contextlib.suppress(PermissionError):
-            os.fchown(handle, -1, seen.st_gid)
-    os.fchmod(handle, stat.S_IMODE(seen.st_mode))
-
-
-def _sync_directory(path: str) -> None:
-    handle = os.open(os.path.dirname(path), os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _back_up(directory: str, data: bytes) -> str:
     """A copy of the file as it was, readable by its owner only. The newest few are kept."""
     # One reading of the clock: two could lie on both sides of a second, and the names out of order.
     seconds, nanoseconds = divmod(time.time_ns(), 10**9)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds))
     path = os.path.join(directory, f"settings.json.{stamp}.{nanoseconds:09d}.bak")
-    _replace(path, data, None)
+    replace_file(path, data, None)
     for old in _backups(directory)[:-BACKUPS]:
         os.unlink(old)
     return path
@@ -266,7 +152,7 @@ def _back_up(directory: str, data: bytes) -> str:
 def _drop_backups(directory: str, data: bytes | None) -> None:
     """Copies that say no more than the file itself."""
     for path in _backups(directory):
-        if _read(path) == data:
+        if read_file(path) == data:
             os.unlink(path)
 
 

@@ -20,7 +20,8 @@ from ansible_collections.claude_code.observability.plugins.module_utils._run_as 
     named_user,
     run_as,
 )
-from ansible_collections.claude_code.observability.plugins.module_utils._settings_file import FileError, update
+from ansible_collections.claude_code.observability.plugins.module_utils._safe_files import FileError
+from ansible_collections.claude_code.observability.plugins.module_utils._settings_file import update
 from ansible_collections.claude_code.observability.plugins.module_utils._settings_plan import Wanted
 
 ROOT = os.geteuid() == 0

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.claude_code.observability.plugins.module_utils import _settings_file as files
+from ansible_collections.claude_code.observability.plugins.module_utils._safe_files import MAX_BYTES
 from ansible_collections.claude_code.observability.plugins.module_utils._settings_plan import Wanted
 
 NOTHING = Wanted()
@@ -126,7 +127,7 @@ def make_loop(path: Path) -> None:
 
 def make_huge(path: Path) -> None:
     with path.open("wb") as stream:
-        stream.truncate(files.MAX_BYTES + 1)
+        stream.truncate(MAX_BYTES + 1)
 
 
 @pytest.mark.parametrize("make", [make_fifo, make_directory, make_loop, make_huge])
