@@ -100,6 +100,10 @@ test-e2e: setup-test test-bundle ## Recordings, then the real client, through th
 test-client: setup-test test-bundle ## The real client: what silences it, who else writes its settings, what the doctor says
 	@.venv/bin/pytest tests/client
 
+.PHONY: soak-client
+soak-client: setup-dev ## Our module and the real client on one settings file, 1,000 times at once (EDIT_ROUNDS=N)
+	@EDIT_ROUNDS=$(or $(EDIT_ROUNDS),1000) .venv/bin/pytest tests/client/test_concurrent_edits.py
+
 test-fleet: setup-test ## A rollout to 50 laptops of three users each, and what it costs
 	@.venv/bin/pytest tests/fleet
 
