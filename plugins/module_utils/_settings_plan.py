@@ -35,11 +35,15 @@ class PlanError(ValueError):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What we want in the file. Empty: nothing of ours."""
+    """What we want in the file. Empty: nothing of ours.
+
+    Of the variables in `if_absent`, for OTEL_RESOURCE_ATTRIBUTES of its items, those that stand there without us stay.
+    """
 
     env: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
     refuse_foreign_endpoint: bool = False
+    if_absent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ class Change:
 class Plan:
     """`after` None: the file goes. `record` None: nothing in the file is ours any more.
 
+    `kept`: given another value since, though we go. `left`: stood there with another value before us.
     `before_is_ours`: the file is just as we wrote it, so the record alone brings its former content back.
     """
 
@@ -105,6 +110,7 @@ class Plan:
     record: Record | None
     changes: tuple[Change, ...] = ()
     kept: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     before_is_ours: bool = False
 
@@ -117,7 +123,7 @@ def make_plan(path: str, data: bytes | None, record: Record | None, wanted: Want
     """The plan for a file (None: it does not exist). Raises PlanError."""
     if record is None and not wanted.env and not wanted.attributes:
         return Plan(data, data, None)
-    mark, codec, text = _decode(path, data or b"")
+    mark, codec, text = decode(path, data or b"")
     try:
         return _plan(path, data, mark, codec, text, record or Record(), wanted)
     except splice.JsonError as error:
@@ -216,6 +222,7 @@ def _plan(path: str, data: bytes | None, mark: bytes, codec: str, text: str, rec
         record=_record_of(base, after_text, after or b"", ours, record, wanted) if ours else None,
         changes=tuple(Change(key, now.get(key), then.get(key)) for key in names if now.get(key) != then.get(key)),
         kept=tuple(key for key in record.values if _left_alone(key, now, record, wanted)),
+        left=tuple(key for key in names if _left(key, base.without[key], wanted)),
         warnings=warnings,
         before_is_ours=base.is_former,
     )
@@ -257,7 +264,8 @@ def _record_of(base: _Base, text: str, data: bytes, ours: Mapping[str, str], rec
 
 def _goal(key: str, without: str | None, wanted: Wanted) -> str | None:
     if key in wanted.env:
-        return splice.json_string(wanted.env[key])
+        left = without is not None and key in wanted.if_absent
+        return without if left else splice.json_string(wanted.env[key])
     if key == ATTRIBUTES and wanted.attributes:
         text = _text(without) if without is not None else ""
         return splice.json_string(attributes.change(text, _item_changes(text, wanted)))
@@ -266,12 +274,27 @@ def _goal(key: str, without: str | None, wanted: Wanted) -> str | None:
 
 def _item_changes(text: str, wanted: Wanted) -> dict[str, str | None]:
     """Items that already say the same are not touched."""
-    changes: dict[str, str | None] = {}
-    for key, value in wanted.attributes.items():
-        item = attributes.item_of(text, key)
-        if item is None or attributes.value_of(item) != value:
-            changes[key] = f"{key}={value}"
-    return changes
+    other = _other_items(text, wanted)
+    return {
+        key: f"{key}={value}"
+        for key, value in wanted.attributes.items()
+        if attributes.item_of(text, key) is None or (key in other and ATTRIBUTES not in wanted.if_absent)
+    }
+
+
+def _other_items(text: str, wanted: Wanted) -> list[str]:
+    """Items of the names we want, with other values."""
+    found = {key: attributes.item_of(text, key) for key in wanted.attributes}
+    return [key for key, item in found.items() if item and attributes.value_of(item) != wanted.attributes[key]]
+
+
+def _left(key: str, without: str | None, wanted: Wanted) -> bool:
+    """Whether a value that somebody else set stays in place of the one we want."""
+    if without is None or key not in wanted.if_absent:
+        return False
+    if key in wanted.env:
+        return not _same(without, splice.json_string(wanted.env[key]))
+    return key == ATTRIBUTES and bool(_other_items(_text(without), wanted))
 
 
 def _owned_items(without: str | None, wanted: Wanted) -> dict[str, Owned]:
@@ -320,6 +343,9 @@ def _check_endpoints(path: str, text: str, now: Mapping[str, str], record: Recor
         target = wanted.env.get(key)
         owned = record.values.get(key)
         if ENDPOINT not in wanted.env or raw is None or raw == '""' or (owned and _is_ours(raw, owned)):
+            continue
+        if key in wanted.if_absent:
+            # Asked for, and reported as left.
             continue
         if target is not None and _same(raw, splice.json_string(target)):
             continue
@@ -378,7 +404,8 @@ def _undo(before: str, after: str, data: bytes) -> Undo:
     return Undo(_sha256(data), start, len(after) - start - end, before[start : len(before) - end])
 
 
-def _decode(path: str, data: bytes) -> tuple[bytes, str, str]:
+def decode(path: str, data: bytes) -> tuple[bytes, str, str]:
+    """Byte order mark, codec and text of a settings file, as the client reads it. Raises PlanError."""
     mark, codec = b"", "utf-8"
     for known, name in ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le")):
         if data.startswith(known):

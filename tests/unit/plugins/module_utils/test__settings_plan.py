@@ -220,3 +220,57 @@ def test_an_endpoint_of_one_signal_is_warned_about() -> None:
     data = b'{"env": {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://x"}}'
     done = plan(data, Wanted({"OTEL_EXPORTER_OTLP_ENDPOINT": URL}))
     assert done.changed and "beats OTEL_EXPORTER_OTLP_ENDPOINT" in done.warnings[0]
+
+
+IF_ABSENT = Wanted({"A": "1", "B": "2"}, if_absent=frozenset(["A", "B"]))
+
+
+def test_what_somebody_else_set_is_left_and_only_the_rest_is_ours() -> None:
+    before = b'{"env": {"A": "user"}}'
+    done = plan(before, IF_ABSENT)
+    assert (env(done.after), done.left) == ({"A": "user", "B": "2"}, ("A",))
+    again = plan(done.after, IF_ABSENT, done.record)
+    assert (again.changed, again.left) == (False, ("A",))
+    assert plan(done.after, NOTHING, done.record).after == before
+
+
+def test_a_value_of_ours_follows_until_somebody_sets_another() -> None:
+    first = plan(b"{}", IF_ABSENT)
+    second = plan(first.after, Wanted({"A": "9", "B": "2"}, if_absent=frozenset(["A"])), first.record)
+    assert (env(second.after), second.left) == ({"A": "9", "B": "2"}, ())
+    third = plan(rewritten(second.after, A="mine"), IF_ABSENT, second.record)
+    assert (env(third.after), third.left, third.kept) == ({"A": "mine", "B": "2"}, ("A",), ())
+    assert env(plan(third.after, NOTHING, third.record).after) == {"A": "mine"}
+
+
+def test_the_policy_may_change_either_way() -> None:
+    before = b'{"env": {"A": "user"}}'
+    enforced = plan(before, Wanted({"A": "1", "B": "2"}))
+    assert env(enforced.after) == {"A": "1", "B": "2"}
+    yielded = plan(enforced.after, IF_ABSENT, enforced.record)
+    assert (env(yielded.after), yielded.left) == ({"A": "user", "B": "2"}, ("A",))
+    again = plan(yielded.after, Wanted({"A": "1", "B": "2"}), yielded.record)
+    assert env(again.after) == {"A": "1", "B": "2"}
+    assert plan(again.after, NOTHING, again.record).after == before
+
+
+def test_an_equal_value_is_not_reported_as_left() -> None:
+    assert plan(b'{"env": {"A": "1"}}', IF_ABSENT).left == ()
+
+
+def test_items_of_the_user_are_left_one_by_one() -> None:
+    before = b'{"env": {"OTEL_RESOURCE_ATTRIBUTES": "team=mine,x=1"}}'
+    wanted = Wanted({}, {"team": "ours", "developer": "d"}, if_absent=frozenset(["OTEL_RESOURCE_ATTRIBUTES"]))
+    done = plan(before, wanted)
+    assert env(done.after) == {"OTEL_RESOURCE_ATTRIBUTES": "team=mine,x=1,developer=d"}
+    assert done.left == ("OTEL_RESOURCE_ATTRIBUTES",)
+    assert not plan(done.after, wanted, done.record).changed
+    assert plan(done.after, NOTHING, done.record).after == before
+
+
+def test_an_endpoint_that_may_stay_is_no_conflict() -> None:
+    before = b'{"env": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://theirs"}}'
+    endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
+    wanted = Wanted({endpoint: "http://ours"}, refuse_foreign_endpoint=True, if_absent=frozenset([endpoint]))
+    done = plan(before, wanted)
+    assert (done.changed, done.left) == (False, (endpoint,))
