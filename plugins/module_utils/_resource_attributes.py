@@ -21,13 +21,17 @@ def problem_with(key: str, value: str) -> str | None:
     if not _VALUE.fullmatch(value):
         if not value:
             return f"{key} has no value: give it one, or leave the item out"
-        encoded = quote(value, safe="!$&()*+-./:@_~")
-        return f"{key}={value!r} would be dropped by Claude Code. Percent-encode it: {encoded}"
+        return f"{key}={value!r} would be dropped by Claude Code. Percent-encode it: {encode(value)}"
     try:
         unquote_to_bytes(value).decode()
     except UnicodeDecodeError:
         return f"{key}={value!r} is not UTF-8 once its percent codes are resolved"
     return None
+
+
+def encode(value: str) -> str:
+    """The value with percent codes in place of what the client would drop."""
+    return quote(value, safe="!$&()*+-./:@_~")
 
 
 def parse(text: str) -> dict[str, str]:

@@ -24,13 +24,29 @@ CLOSED_INTERVAL = "1h"
 REPAIR_INTERVAL = "6h"
 
 
+# Of the labels below, those that sums by developer keep.
+BASIC = ("model", "start_type", "type", "decision", "vcs_repository_name")
+PERSONAL = {"tokens": ("model", "vcs_repository_name")}
+
+
 @dataclass(frozen=True)
 class Rollup:
-    """One metric by day. `labels` are kept beside `job` and `team`; sums by developer also keep `developer`."""
+    """One metric by day: by team, with the `labels`; and by developer, of whom fewer things are asked."""
 
     name: str
     series: str
     labels: tuple[str, ...]
+
+    @property
+    def kept_by_team(self) -> tuple[str, ...]:
+        """The labels of the series by team."""
+        return ("job", "team", *self.labels)
+
+    @property
+    def kept_by_developer(self) -> tuple[str, ...]:
+        """The labels of the series by developer: a thousand developers with all labels take seconds to read."""
+        personal = PERSONAL.get(self.name, BASIC)
+        return ("job", "team", "developer", *(label for label in self.labels if label in personal))
 
     @property
     def by_developer(self) -> str:
@@ -102,23 +118,30 @@ class Calendar:
         """The offset of a subquery with a step of one day that makes it take the days beginning in [start, end)."""
         return _offset(1 - 1000 * self.utc_offset)
 
-    def rule(self, rollup: Rollup, age: int) -> str:
+    def rule(self, rollup: Rollup, age: int, kept: tuple[str, ...]) -> str:
         """The sum of the day `age` days ago, as far as its data has arrived. Subquery steps lie on UTC midnights."""
-        labels = ", ".join(("job", "developer", "team", *rollup.labels))
+        labels = ", ".join(kept)
         window = f"[1d]{_after(_offset(1000 * (self.utc_offset - DAY)))}"
         back = _after(_offset(1000 * (age * DAY - self.utc_offset)))
         return f"sum_over_time((sum by ({labels}) (sum_over_time({rollup.series}{window})))[1d:1d]{back})"
 
-    def days(self, selector: str) -> str:
-        """One value for each selected rollup and day, at the subquery step of that day."""
-        name, _brace, matchers = selector.rstrip("}").partition("{")
+    def days(self, selector: str, by: str | None = None) -> str:
+        """One value for each selected rollup and day, at the subquery step of that day; with `by`, their sums.
+
+        Every evaluation of a rule sees all data of the one before. So the sums of the ages are merged, not the ages of
+        each series: that is the same, and a quarter of the work where there are thousands.
+        """
+        name, _, matchers = selector.rstrip("}").partition("{")
         matchers = f'{matchers and f"{matchers}, "}zone="{self.zone}"'
-        merged = " or ".join(
+        ages = [
             f'max_over_time({name}{{{matchers}, age="{age}"}}[{EVALUATED // 60}m]'
             f"{_after(_offset(1000 * (self.utc_offset - age * DAY - EVALUATED)))})"
             for age in self.ages
-        )
-        return f"max without (age) ({merged})"
+        ]
+        if by is None:
+            return f"max without (age) ({' or '.join(ages)})"
+        grouped = f"{by and f'{by}, '}age"
+        return f"max by ({by}) ({' or '.join(f'sum by ({grouped}) ({age})' for age in ages)})"
 
     def groups(self) -> list[dict[str, Any]]:
         """The rule groups of all rollups, as Prometheus reads them."""
@@ -137,32 +160,20 @@ class Calendar:
         Evaluated late, today's rule finds all data of its day, so no other is needed. `run` makes the name of the group
         one of its own: from the name follow the times of evaluation, and a second repair must not write at the first's.
         """
-        return [_group(f"claude-code-repair-{run}", REPAIR_INTERVAL, [self._past_rules(rollup) for rollup in TABLE])]
+        return [_group(f"claude-code-repair-{run}", REPAIR_INTERVAL, [self._rules(rollup, 0) for rollup in TABLE])]
 
     def _rules(self, rollup: Rollup, age: int) -> list[dict[str, Any]]:
-        labels = {"age": str(age), **self.labels}
-        # The first rule has just written with the time of this evaluation, and no older value may stand in for it.
-        written = f'{rollup.by_developer}{{zone="{self.zone}", age="{age}"}}[1ms]'
         return [
-            {"record": rollup.by_developer, "labels": labels, "expr": self.rule(rollup, age)},
-            {
-                "record": rollup.by_team,
-                "labels": labels,
-                "expr": f"sum without (developer) (last_over_time({written}))",
-            },
-        ]
-
-    def _past_rules(self, rollup: Rollup) -> list[dict[str, Any]]:
-        # The second rule cannot read what the first wrote: it is not loaded yet.
-        labels, rule = {"age": "0", **self.labels}, self.rule(rollup, 0)
-        return [
-            {"record": rollup.by_developer, "labels": labels, "expr": rule},
-            {"record": rollup.by_team, "labels": labels, "expr": f"sum without (developer) ({rule})"},
+            {"record": record, "labels": {"age": str(age), **self.labels}, "expr": self.rule(rollup, age, kept)}
+            for record, kept in (
+                (rollup.by_developer, rollup.kept_by_developer),
+                (rollup.by_team, rollup.kept_by_team),
+            )
         ]
 
     def expand(self, text: str) -> str:
-        """The text with its macros replaced: <<days SELECTOR>>, <<midnight>> and <<zone>>."""
-        text = re.sub(r"<<days (.+?)>>", lambda found: self.days(found[1]), text)
+        """The text with its macros replaced: <<days SELECTOR>>, also with `by (LABELS)`, <<midnight>> and <<zone>>."""
+        text = re.sub(r"<<days (?:by \(([^)]*)\) )?(.+?)>>", lambda found: self.days(found[2], found[1]), text)
         return text.replace("<<midnight>>", self.midnight).replace("<<zone>>", self.zone)
 
     def expand_all(self, value: Any) -> Any:

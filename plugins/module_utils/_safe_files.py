@@ -60,6 +60,8 @@ def replace_file(path: str, data: bytes | None, seen: os.stat_result | None, mod
     try:
         try:
             if mode is not None:
+                # Some directories hand on their group.
+                os.fchown(handle, os.geteuid(), os.getegid())
                 os.fchmod(handle, mode)
             elif seen is not None:
                 _keep_owner_and_mode(path, handle, seen)

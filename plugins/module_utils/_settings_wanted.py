@@ -8,12 +8,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from . import _resource_attributes as attributes
 from ._settings_lint import Findings, lint
-from ._settings_plan import ATTRIBUTES, Wanted
+from ._settings_plan import ATTRIBUTES, Wanted, is_secret
 
+# These stand for the name and the home of the user whose file it is.
+USER = "{user}"
+HOME = "{home}"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -25,23 +29,58 @@ def wanted_for(user: str, options: Mapping[str, Any]) -> Wanted:
     """What the file of that user shall hold. Raises OptionError."""
     if options["state"] == "absent":
         return Wanted()
+    own = _strings(f"user_resource_attributes.{user}", options["user_resource_attributes"].get(user) or {})
+    wanted = _wanted(options, own)
+    name = attributes.encode(user)
+    return replace(wanted, attributes={key: value.replace(USER, name) for key, value in wanted.attributes.items()})
+
+
+def wanted_for_everybody(options: Mapping[str, Any]) -> Wanted:
+    """What the managed settings of a host shall hold. Raises OptionError."""
+    for name in ("users", "all_users", "user_resource_attributes", "config_dir"):
+        if options[name]:
+            raise OptionError(f"{name} says whose settings; with scope managed they are everybody's: leave {name} out")
+    if options["state"] == "absent":
+        return Wanted()
+    wanted = _wanted(options, {})
+    for key, value in wanted.attributes.items():
+        if USER in value:
+            raise OptionError(
+                f"resource_attributes.{key} is {value}, but with scope managed it is the same for every user: give it "
+                "a value, or leave it out, or use scope user"
+            )
+    secrets = [name for name, value in wanted.env.items() if value and _is_credential(name, options)]
+    if secrets and not options["allow_readable_secrets"]:
+        raise OptionError(
+            f"{', '.join(secrets)}: every user of the host can read managed settings. Use scope user, or say "
+            "allow_readable_secrets: true if all of them may know it"
+        )
+    return wanted
+
+
+def _wanted(options: Mapping[str, Any], own: Mapping[str, str]) -> Wanted:
     env = {**_strings("env", options["env"]), **_strings("secret_env", options["secret_env"])}
-    items = {
-        **_strings("resource_attributes", options["resource_attributes"]),
-        **_strings(f"user_resource_attributes.{user}", options["user_resource_attributes"].get(user) or {}),
-    }
+    items = {**_strings("resource_attributes", options["resource_attributes"]), **own}
     try:
         items.update(attributes.parse(env.pop(ATTRIBUTES, "")))
     except ValueError as error:
         raise OptionError(f"env.{ATTRIBUTES}: {error}") from error
-    items = {key: value.replace("{user}", user) for key, value in items.items()}
     problems = [problem for problem in (attributes.problem_with(*item) for item in items.items()) if problem]
     if problems:
         raise OptionError("resource_attributes: " + "; ".join(problems))
     for name in env:
         if not _NAME.fullmatch(name):
             raise OptionError(f"env: {name!r} is no name for an environment variable")
-    return Wanted(env, items, options["endpoint_conflict"] == "refuse")
+    if_absent = frozenset(options["if_absent"])
+    unknown = sorted(if_absent - {*env, *([ATTRIBUTES] if items else [])})
+    if unknown:
+        raise OptionError(f"if_absent names {', '.join(unknown)}, which this call does not set: correct or remove it")
+    return Wanted(env, items, options["endpoint_conflict"] == "refuse", if_absent)
+
+
+def _is_credential(name: str, options: Mapping[str, Any]) -> bool:
+    # A client key is named by its path.
+    return not name.endswith("CLIENT_KEY") and (name in options["secret_env"] or is_secret(name))
 
 
 def judged(options: Mapping[str, Any]) -> Findings:

@@ -60,9 +60,14 @@ class Total:
         return BY_NAME[self.name]
 
     @property
+    def by_developer(self) -> bool:
+        """Whether it takes the sums by developer."""
+        return "developer" in (*self.by, *self.where)
+
+    @property
     def missing(self) -> list[str]:
         """The labels asked for that the sums of whole days do not keep."""
-        kept = {"job", "team", "developer", *self.rollup.labels}
+        kept = self.rollup.kept_by_developer if self.by_developer else self.rollup.kept_by_team
         return [label for label in dict.fromkeys((*self.by, *self.where)) if label not in kept]
 
     @property
@@ -84,9 +89,8 @@ class Total:
 
     def days(self, calendar: Calendar) -> str:
         """The sum of one day, at the step of that day."""
-        by_developer = "developer" in (*self.by, *self.where)
-        series = self.rollup.by_developer if by_developer else self.rollup.by_team
-        return f"{self.sum}({calendar.days(self.selector(series))})"
+        series = self.rollup.by_developer if self.by_developer else self.rollup.by_team
+        return calendar.days(self.selector(series), ", ".join(self.by))
 
 
 @dataclass(frozen=True)

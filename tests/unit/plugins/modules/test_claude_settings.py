@@ -117,11 +117,29 @@ def test_root_in_somebody_elses_home_is_refused(
         ({"env": {"OTEL_RESOURCE_ATTRIBUTES": "a"}}, "env.OTEL_RESOURCE_ATTRIBUTES: the item 'a' has no '='"),
         ({"resource_attributes": {"team": "My Team"}}, "Percent-encode it: My%20Team"),
         ({"user_resource_attributes": {ME: "bob"}}, f"user_resource_attributes.{ME} is 'bob': make it a dictionary"),
+        ({"env": {"A": "1"}, "if_absent": ["B"]}, "if_absent names B, which this call does not set"),
+        ({"config_dir": "etc"}, "config_dir is etc: make it an absolute path without .."),
+        ({"config_dir": "/home/../etc"}, "config_dir is /home/../etc: make it an absolute path without .."),
+        ({"config_dir": "/x", "users": ["a", "b"]}, "config_dir is /x for several users: put {user} or {home} into it"),
+        ({"all_users": True, "users": ["a"]}, "all_users and users exclude each other"),
+        ({"scope": "managed", "users": ["a"]}, "with scope managed they are everybody's: leave users out"),
+        ({"scope": "managed", "all_users": True}, "leave all_users out"),
+        ({"scope": "managed", "config_dir": "/x"}, "leave config_dir out"),
+        ({"scope": "managed", "user_resource_attributes": {"a": {}}}, "leave user_resource_attributes out"),
+        (
+            {"scope": "managed", "resource_attributes": {"developer": "{user}"}},
+            "resource_attributes.developer is {user}, but with scope managed it is the same for every user",
+        ),
+        (
+            {"scope": "managed", "env": {"A_TOKEN": "s3cret"}, "secret_env": {"B": "s3cret", "EMPTY": ""}},
+            "A_TOKEN, B: every user of the host can read managed settings",
+        ),
     ],
 )
 def test_options_that_can_not_be_meant(settings: Path, call: Any, options: dict[str, Any], message: str) -> None:
     result = call(**options)
     assert result["failed"] and message in result["msg"]
+    assert "s3cret" not in json.dumps(result)
     assert not settings.parent.exists()
 
 
@@ -165,3 +183,105 @@ def test_backup(settings: Path, call: Any) -> None:
     result = call(env={"A": "1"}, backup=True)
     assert Path(result["users"][0]["backup_file"]).read_text() == "{}"
     assert call(env={"A": "2"}, backup=True)["users"][0]["backup_file"] == ""
+
+
+def test_a_directory_for_the_settings(settings: Path, call: Any, tmp_path: Path) -> None:
+    result = call(env={"A": "1"}, users=[ME], config_dir="{home}/claude-of-{user}")
+    assert result["users"][0]["path"] == str(tmp_path / f"claude-of-{ME}" / "settings.json")
+    assert not settings.parent.exists()
+    call(state="absent", config_dir=str(tmp_path / f"claude-of-{ME}"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_values_of_the_user_are_left_and_reported(settings: Path, call: Any) -> None:
+    settings.parent.mkdir()
+    settings.write_text('{"env": {"A": "mine"}}')
+    for changed in (True, False):
+        result = call(env={"A": "1", "B": "2"}, if_absent=["A"])
+        assert (result["changed"], result["users"][0]["keys_left"]) == (changed, ["A"])
+    assert json.loads(settings.read_text()) == {"env": {"A": "mine", "B": "2"}}
+
+
+def test_a_login_with_signs_that_claude_code_would_drop(settings: Path, call: Any, monkeypatch: Any) -> None:
+    user = claude_settings.invoking_user()
+    named = claude_settings.User("CORP\\ada lovelace", user.uid, user.gid, user.home)
+    monkeypatch.setattr(claude_settings, "invoking_user", lambda: named)
+    call(resource_attributes={"developer": "{user}"})
+    assert json.loads(settings.read_bytes())["env"] == {"OTEL_RESOURCE_ATTRIBUTES": "developer=CORP%5Cada%20lovelace"}
+
+
+@pytest.fixture
+def root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """We are root for all that this module asks; returns the directory of the managed settings."""
+    monkeypatch.setattr(claude_settings, "_is_root", lambda: True)
+    monkeypatch.setattr(claude_settings, "managed_directory", lambda: str(tmp_path / "claude-code"))
+    return tmp_path / "claude-code"
+
+
+def test_managed_settings_of_the_host(root: Path, call: Any) -> None:
+    options = {"scope": "managed", "env": {"A": 1}, "resource_attributes": {"team": "t"}}
+    path = root / "managed-settings.d" / "50-claude_code.observability.json"
+    first = call(**options)
+    assert (first["changed"], first["users"]) == (True, [])
+    assert first["managed"] == {
+        "path": str(path),
+        "changed": True,
+        "failed": False,
+        "created": True,
+        "keys_added": ["A", "OTEL_RESOURCE_ATTRIBUTES"],
+        "keys_changed": [],
+        "keys_removed": [],
+        "keys_kept": [],
+        "keys_left": [],
+        "backup_file": "",
+    }
+    assert json.loads(path.read_bytes()) == {"env": {"A": "1", "OTEL_RESOURCE_ATTRIBUTES": "team=t"}}
+    assert not call(**options)["changed"]
+    gone = call(scope="managed", state="absent")
+    assert gone["managed"]["keys_removed"] == ["A", "OTEL_RESOURCE_ATTRIBUTES"]
+    assert not root.exists()
+
+
+def test_secrets_that_all_users_may_know(root: Path, call: Any) -> None:
+    options = {"secret_env": {"X_HEADERS": "s3cret"}, "env": {"CLAUDE_CODE_CLIENT_KEY": "/etc/key.pem"}}
+    assert call(scope="managed", allow_readable_secrets=True, **options)["changed"]
+    assert call(scope="managed", env=options["env"])["changed"]
+
+
+def test_a_broken_managed_file_is_named(root: Path, call: Any) -> None:
+    root.mkdir()
+    (root / "managed-settings.json").write_text("[]")
+    result = call(scope="managed", env={"A": "1"})
+    assert result["failed"] and not result["changed"]
+    assert result["msg"] == (
+        f"{root}/managed-settings.json:1:1: the top level is not an object. Claude Code starts for nobody on this host "
+        "until this is mended"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scope": "managed"}, "only root can write managed settings: set become to true"),
+        ({"all_users": True}, "only root can act for all users: set become to true"),
+    ],
+)
+def test_what_takes_root(call: Any, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], message: str) -> None:
+    monkeypatch.setattr(claude_settings, "_is_root", lambda: False)
+    assert call(env={"A": "1"}, **options)["msg"] == message
+
+
+def test_all_users_of_the_host(
+    settings: Path, root: Path, call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me = claude_settings.invoking_user()
+    nowhere = claude_settings.User("nowhere", me.uid, me.gid, str(tmp_path / "nowhere"))
+    robot = claude_settings.Skipped("robot", "its shell is /bin/false")
+    monkeypatch.setattr(claude_settings, "human_users", lambda: ([me, nowhere], [robot]))
+    result = call(all_users=True, env={"A": "1"})
+    assert [(user["name"], user["changed"]) for user in result["users"]] == [(ME, True)]
+    assert result["skipped_users"] == [
+        {"name": "robot", "reason": "its shell is /bin/false"},
+        {"name": "nowhere", "reason": f"{tmp_path}/nowhere: No such file or directory"},
+    ]
+    assert settings.exists()
