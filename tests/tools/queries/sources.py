@@ -155,7 +155,7 @@ def rules() -> Iterator[Query]:
     """Of the recording and alert rules that the roles install."""
     for role, language in (("loki", "logql"), ("prometheus", "promql")):
         for name, text in roles.files(role, **ALL_RULES).items():
-            content = yaml.safe_load(text)
+            content = yaml.safe_load(text) if name.endswith((".yml", ".yaml")) else None
             for group in content.get("groups", []) if isinstance(content, dict) else []:
                 for rule in group["rules"]:
                     yield of_rule(f"roles/{role}: {name}", group["name"], rule, language)
