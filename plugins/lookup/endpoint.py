@@ -14,6 +14,7 @@ description:
   - O(ignore:<component>_external_url), when set, is the answer.
   - A component on the current host is reached by container name (runtime V(docker)) or on its own listen address
     (runtime V(systemd)).
+  - What runs on a host with C(client_agent) dials that agent on loopback, as O(_terms=otel_collector).
   - Any other component is reached at the C(stack_address) of its hosts, else C(ansible_host), else the inventory name.
   - Without an inventory group of the component's name, the component is taken to be on the current host when
     O(assume_local=true), else there is none.
@@ -68,6 +69,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.lookup import LookupBase
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
@@ -107,10 +109,11 @@ class LookupModule(LookupBase):
         return [answer for term in terms for answer in self.of_component(term, variables)]
 
     def of_component(self, component: str, variables: Mapping[str, Any]) -> list[str]:
+        if component == "otel_collector" and self.get_option("viewpoint") == "host" and self.has_agent(variables):
+            return [self.url("127.0.0.1", self.port_of(component, variables))]
         external = self.value(variables, f"{component}_external_url")
-        scheme = self.get_option("scheme")
         if external:
-            return [external if scheme else re.sub(r"^[a-z]+://|/.*$", "", external)]
+            return [external if self.get_option("scheme") else re.sub(r"^[a-z]+://|/.*$", "", external)]
         here = variables["inventory_hostname"]
         hosts = list(variables["groups"].get(component, [])) or ([here] if self.get_option("assume_local") else [])
         if not self.get_option("all_hosts"):
@@ -118,15 +121,27 @@ class LookupModule(LookupBase):
         return [self.at_host(component, host, host == here, variables) for host in hosts]
 
     def at_host(self, component: str, host: str, here: bool, variables: Mapping[str, Any]) -> str:
-        port_variable = self.get_option("port").replace("<component>", component)
         hostvars = variables["hostvars"]
         owner = variables if here else hostvars.get(host, {})
-        port = self.value(owner, port_variable) or role_default(component, port_variable)
         viewpoint = self.get_option("viewpoint")
         if here if viewpoint != "controller" else self.value(owner, "ansible_connection") == "local":
             address = local_address(component, viewpoint, self.templated(component, owner))
         else:
             address = remote_address(host, hostvars)
+        return self.url(address, self.port_of(component, owner))
+
+    def has_agent(self, variables: Mapping[str, Any]) -> bool:
+        """Whether the current host has a collector of its own that forwards to the stack's."""
+        wanted = boolean(self.value(variables, "client_agent") or False)
+        stays = self.value(variables, "client_agent_state") in (None, "present")
+        return wanted and stays and variables["inventory_hostname"] not in variables["groups"].get("otel_collector", [])
+
+    def port_of(self, component: str, owner: Mapping[str, Any]) -> Any:
+        """The port that a host's variables say, else the role."""
+        variable = self.get_option("port").replace("<component>", component)
+        return self.value(owner, variable) or role_default(component, variable)
+
+    def url(self, address: str, port: Any) -> str:
         scheme = self.get_option("scheme")
         return f"{scheme}://{literal_address(address)}:{port}" if scheme else f"{literal_address(address)}:{port}"
 

@@ -74,6 +74,32 @@ def test_a_host_of_the_group_finds_itself_first() -> None:
     assert ask("prometheus", {"groups": groups}, viewpoint="host") == ["http://127.0.0.1:9090"]
 
 
+AGENT = {"client_agent": True, "groups": {"otel_collector": ["there"]}}
+
+
+@pytest.mark.parametrize(
+    ("variables", "options", "answer"),
+    [
+        (AGENT, {}, "http://127.0.0.1:4317"),
+        ({**AGENT, "client_agent": "true"}, {}, "http://127.0.0.1:4317"),
+        ({**AGENT, "stack_listen_address": "10.0.0.1"}, {}, "http://127.0.0.1:4317"),
+        ({**AGENT, "otel_collector_grpc_port": 99}, {}, "http://127.0.0.1:99"),
+        ({**AGENT, "groups": {}}, {}, "http://127.0.0.1:4317"),
+        ({**AGENT, "otel_collector_external_url": "http://far:1"}, {}, "http://127.0.0.1:4317"),
+        ({**AGENT, "otel_collector_external_url": "http://far:1"}, {"viewpoint": "component"}, "http://far:1"),
+        (AGENT, {"viewpoint": "component"}, "http://there:4317"),
+        ({**AGENT, "client_agent": False}, {}, "http://there:4317"),
+        ({**AGENT, "client_agent_state": "absent"}, {}, "http://there:4317"),
+        ({**AGENT, "groups": ALONE, "stack_listen_address": "10.0.0.1"}, {}, "http://10.0.0.1:4317"),
+    ],
+)
+def test_programs_on_a_host_with_an_agent_dial_it(
+    variables: dict[str, Any], options: dict[str, Any], answer: str
+) -> None:
+    options = {"viewpoint": "host", "port": "otel_collector_grpc_port", **options}
+    assert ask("otel_collector", dict(variables), **options) == [answer]
+
+
 @pytest.mark.parametrize(
     ("groups", "hostvars", "answer"),
     [
