@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -61,10 +63,7 @@ def wanted_for_everybody(options: Mapping[str, Any]) -> Wanted:
 def _wanted(options: Mapping[str, Any], own: Mapping[str, str]) -> Wanted:
     env = {**_strings("env", options["env"]), **_strings("secret_env", options["secret_env"])}
     items = {**_strings("resource_attributes", options["resource_attributes"]), **own}
-    try:
-        items.update(attributes.parse(env.pop(ATTRIBUTES, "")))
-    except ValueError as error:
-        raise OptionError(f"env.{ATTRIBUTES}: {error}") from error
+    items.update(_items_in(env))
     problems = [problem for problem in (attributes.problem_with(*item) for item in items.items()) if problem]
     if problems:
         raise OptionError("resource_attributes: " + "; ".join(problems))
@@ -76,6 +75,26 @@ def _wanted(options: Mapping[str, Any], own: Mapping[str, str]) -> Wanted:
     if unknown:
         raise OptionError(f"if_absent names {', '.join(unknown)}, which this call does not set: correct or remove it")
     return Wanted(env, items, options["endpoint_conflict"] == "refuse", if_absent)
+
+
+def revision(env: Mapping[str, Any], names: Iterable[str], scope: str) -> str:
+    """Eight hexadecimal digits for a block of variables and resource attributes. Raises OptionError.
+
+    Values of secrets do not count, nor do those of resource attributes: they say who somebody is.
+    """
+    values = _strings("env", env)
+    items = sorted({*_items_in(values), *names})
+    shown = {name: None if is_secret(name) else value for name, value in values.items()}
+    body = json.dumps({"scope": scope, "env": shown, "resource_attributes": items}, sort_keys=True)
+    return hashlib.sha256(body.encode()).hexdigest()[:8]
+
+
+def _items_in(env: dict[str, str]) -> dict[str, str]:
+    """Takes the resource attributes out of the variables. Raises OptionError."""
+    try:
+        return attributes.parse(env.pop(ATTRIBUTES, ""))
+    except ValueError as error:
+        raise OptionError(f"env.{ATTRIBUTES}: {error}") from error
 
 
 def _is_credential(name: str, options: Mapping[str, Any]) -> bool:

@@ -20,7 +20,7 @@ OURS = {
     "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4317",
     "OTEL_METRIC_EXPORT_INTERVAL": "10000",
-    "OTEL_RESOURCE_ATTRIBUTES": "developer=ada",
+    "OTEL_RESOURCE_ATTRIBUTES": "developer=ada,settings_revision=62149e89",
 }
 RUNNING = ["/loki", "/otel-collector", "/prometheus"]
 
