@@ -80,14 +80,14 @@ class Metric:
         rollup = BY_SERIES[series]
         matchers = ", ".join([*scope.matchers(series), *where, per])
         self._raw = f"{series}{{{matchers}}}"
-        self._all_days = f"<<days {rollup.by_developer}{{{matchers}}}>>"
-        self._days = f"<<days {rollup.by_developer if scope.people else rollup.by_team}{{{matchers}}}>>"
+        self._all_days = f"{rollup.by_developer}{{{matchers}}}"
+        self._days = f"{rollup.by_developer if scope.people else rollup.by_team}{{{matchers}}}"
 
     def total(self, by: str = "") -> str:
         """What the range holds; an instant query."""
         return _either(
             self.exact(by),
-            f"sum_over_time(({_sum(by)}({self._of(by)}))[$__range:1d] <<midnight>>)",
+            f"sum_over_time(({self._of(by)})[$__range:1d] <<midnight>>)",
         )
 
     def exact(self, by: str = "") -> str:
@@ -118,11 +118,12 @@ class Metric:
         return f"{_count(by)}({self.before(_labels(label, by))})"
 
     def _of(self, by: str) -> str:
-        return self._all_days if "developer" in by.split(", ") else self._days
+        series = self._all_days if "developer" in by.split(", ") else self._days
+        return f"<<days by ({by}) {series}>>"
 
     def _shifted(self, by: str, window: str, point: str) -> str:
         # One offset cannot be the sum of two, so a subquery of a single point adds the second.
-        days = f"sum_over_time(({_sum(by)}({self._of(by)})){window})"
+        days = f"sum_over_time(({self._of(by)}){window})"
         return f"last_over_time(({days}){point} <<midnight>>)"
 
 

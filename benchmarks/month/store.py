@@ -39,6 +39,7 @@ CALENDAR = Calendar()
 PEOPLE = Path(__file__).with_name("people.py").read_text()
 # promtool writes the blocks that Prometheus would have after some days, not twelve for each day.
 SPAN = "--max-block-duration=162h"
+KEPT = {each: {each.by_developer: each.kept_by_developer, each.by_team: each.kept_by_team} for each in TABLE}
 # How exactly the results of today's rules follow the samples.
 STEP_S = 300
 
@@ -58,7 +59,7 @@ class Month:
     @property
     def folder(self) -> Path:
         """The folder of the data, rollups included."""
-        return self.samples / f"rollups-{_hash(TABLE, TODAY_INTERVAL, CLOSED_INTERVAL, CALENDAR)}"
+        return self.samples / f"rollups-{_hash(KEPT, TODAY_INTERVAL, CLOSED_INTERVAL, CALENDAR)}"
 
     @property
     def midnights(self) -> list[int]:
@@ -170,8 +171,8 @@ def _write_rollups(month: Month) -> None:
                 f"last_over_time({_final(rollup)}[1d]{back})" if age else f"last_over_time({_step(rollup)}[1d]) >= 0"
             )
             labels = {"age": str(age), **CALENDAR.labels}
-            rules.append({"record": rollup.by_developer, "labels": labels, "expr": value})
-            rules.append({"record": rollup.by_team, "labels": labels, "expr": f"sum without (developer) ({value})"})
+            for record, kept in KEPT[rollup].items():
+                rules.append({"record": record, "labels": labels, "expr": f"sum by ({', '.join(kept)}) ({value})"})
         groups.append({"name": name, "interval": interval, "rules": rules})
     folder = month.folder
     shutil.rmtree(folder, ignore_errors=True)

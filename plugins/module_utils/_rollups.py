@@ -25,8 +25,7 @@ REPAIR_INTERVAL = "6h"
 
 
 # Of the labels below, those that sums by developer keep.
-BASIC = ("model", "start_type", "type", "decision", "vcs_repository_name")
-PERSONAL = {"tokens": ("model", "vcs_repository_name")}
+PERSONAL = ("model", "start_type", "type", "decision", "vcs_repository_name")
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,7 @@ class Rollup:
     @property
     def kept_by_developer(self) -> tuple[str, ...]:
         """The labels of the series by developer: a thousand developers with all labels take seconds to read."""
-        personal = PERSONAL.get(self.name, BASIC)
-        return ("job", "team", "developer", *(label for label in self.labels if label in personal))
+        return ("job", "team", "developer", *(label for label in self.labels if label in PERSONAL))
 
     @property
     def by_developer(self) -> str:

@@ -32,7 +32,7 @@ Item = tuple[int, Labels, float]
 
 LOG_RANGE = re.compile(r"(?P<selector>\{[^{}]*\}(?:[^\[\]`]|`[^`]*`)*?)\s*\[(?P<window>[^\]]+)\]")
 LOG_FILTER = re.compile(r'(?P<name>\w+)\s*(?P<operator>=~|!~|!=|=)\s*"(?P<value>(?:[^"\\]|\\.)*)"')
-MACRO = re.compile(r"<<days (.+?)>>")
+MACRO = re.compile(r"<<days (?:by \(([^)]*)\) )?(.+?)>>")
 
 
 class NotATotal(Exception):
@@ -70,7 +70,7 @@ class Oracle:
 
     def answer(self, query: str, language: str, at: float, calendar: Calendar) -> Value:
         """The vector or number an instant query must give. Raises NotATotal."""
-        text = as_promql(query) if language == "loki" else MACRO.sub(r"\1", query).replace("<<midnight>>", "")
+        text = as_promql(query) if language == "loki" else MACRO.sub(_days_of, query).replace("<<midnight>>", "")
         try:
             tree = ast.parse(text)
         except ValueError as error:
@@ -158,6 +158,12 @@ class Oracle:
                     items.append((entry.at, tuple(sorted(labels.items())), value))
             self._found[key] = sorted(items)
         return self._found[key]
+
+
+def _days_of(macro: re.Match[str]) -> str:
+    """The days the macro stands for, without how it merges what was recorded of them."""
+    by, selector = macro.groups()
+    return str(selector) if by is None else f"sum by ({by}) ({selector})"
 
 
 def as_promql(query: str) -> str:

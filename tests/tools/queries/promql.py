@@ -131,7 +131,9 @@ class _Checker:
         grouped = modifier.labels if modifier else []
         without = modifier is not None and modifier.type == ast.AggModifierType.Without
         if operator == "max" and without and grouped == ["age"]:
-            return self._days(node, inside)
+            return self._days(node, None, inside)
+        if operator == "max" and modifier and not without and _merges_ages(node):
+            return self._days(node, ", ".join(grouped), inside)
         branches = self.visit(node.expr, inside)
         if operator in ("topk", "bottomk", "limitk", "limit_ratio"):
             return branches
@@ -141,19 +143,24 @@ class _Checker:
         self._carried(grouped, branches, f"{operator} by")
         return [frozenset({*grouped, *made})] if branches else []
 
-    def _days(self, node: ast.AggregateExpr, inside: tuple[ast.Expr, ...]) -> list[Labels]:
+    def _days(self, node: ast.AggregateExpr, by: str | None, inside: tuple[ast.Expr, ...]) -> list[Labels]:
         """The chain that Calendar.days writes, where days are merged; nothing else may read rollups."""
         first = _first_selector(node)
         matchers = ", ".join(
             f'{label}{operator}"{value}"' for label, operator, value in _matchers(first) if label not in ("age", "zone")
         )
-        expected = self.calendar.days(f"{first.name}{{{matchers}}}" if matchers else f"{first.name}")
+        expected = self.calendar.days(f"{first.name}{{{matchers}}}" if matchers else f"{first.name}", by)
         if str(ast.parse(expected)) != str(node):
-            self.fault("max without (age) that is not what <<days SELECTOR>> writes")
+            self.fault("days merged in another way than <<days SELECTOR>> writes")
         daily = (each for each in inside if isinstance(each, ast.SubqueryExpr))
         if not any(each.step == timedelta(days=1) for each in daily):
             self.fault("days read without a subquery of steps of one day, which takes each of them once")
-        return [_changed(labels, drop={"age"}) for labels in self._selector(first, inside, merged=True)]
+        branches = self._selector(first, inside, merged=True)
+        if by is None:
+            return [_changed(labels, drop={"age"}) for labels in branches]
+        grouped = list(filter(None, by.split(", ")))
+        self._carried(grouped, branches, "<<days by")
+        return [frozenset(grouped)] if branches else []
 
     def _binary(self, node: ast.BinaryExpr, inside: tuple[ast.Expr, ...]) -> list[Labels]:
         operator, modifier = str(node.op), node.modifier
@@ -261,6 +268,13 @@ class _Checker:
 
 def _changed(labels: Labels, *, add: Iterable[str] = (), drop: Iterable[str] = ()) -> Labels:
     return None if labels is None else labels.difference(drop).union(add)
+
+
+def _merges_ages(node: ast.AggregateExpr) -> bool:
+    below: Any = node.expr
+    while hasattr(below, "lhs") or isinstance(below, ast.ParenExpr):
+        below = below.lhs if hasattr(below, "lhs") else below.expr
+    return isinstance(below, ast.AggregateExpr) and below.modifier is not None and "age" in below.modifier.labels
 
 
 def _first_selector(node: Any) -> ast.VectorSelector:

@@ -118,9 +118,9 @@ def _client_series(client: Mapping[str, Any]) -> Iterable[Series]:
         yield Series(metric["counter"], COUNTER, labels | set(client["prometheus_counters"]), closed, "counter")
         for rollup in TABLE:
             if rollup.series == metric["series"]:
-                kept = frozenset({"job", "team", "age", *Calendar().labels, *rollup.labels})
-                yield Series(rollup.by_team, DAYS, kept, closed)
-                yield Series(rollup.by_developer, DAYS, kept | {"developer"}, closed)
+                added = frozenset({"age", *Calendar().labels})
+                yield Series(rollup.by_team, DAYS, added.union(rollup.kept_by_team), closed)
+                yield Series(rollup.by_developer, DAYS, added.union(rollup.kept_by_developer), closed)
 
 
 def stack_series(stack: Mapping[str, Any]) -> Iterable[Series]:

@@ -94,7 +94,7 @@ REPOSITORY = "by repository: needs OTEL_METRICS_INCLUDE_REPOSITORY"
         ),
         pytest.param(
             'sum_over_time((sum(max without (age) (max_over_time(team:claude_code_cost:day{age="0"}[1d]))))[1w:1d])',
-            "max without (age) that is not what <<days SELECTOR>> writes",
+            "days merged in another way than <<days SELECTOR>> writes",
             id="days-chain",
         ),
         pytest.param(

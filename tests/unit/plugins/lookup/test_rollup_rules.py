@@ -26,13 +26,14 @@ def test_groups_are_given() -> None:
         "record": "developer:claude_code_cost:day",
         "labels": {"age": "0", "per": "day", "zone": "UTC+09:00"},
         "expr": (
-            "sum_over_time((sum by (job, developer, team, model, query_source, agent_name, skill_name, "
-            "vcs_repository_name) (sum_over_time(claude_code_cost_usage_USD[1d] offset -54000s)))"
-            "[1d:1d] offset -32400s)"
+            "sum_over_time((sum by (job, team, developer, model, vcs_repository_name) "
+            "(sum_over_time(claude_code_cost_usage_USD[1d] offset -54000s)))[1d:1d] offset -32400s)"
         ),
     }
+    assert days["rules"][1]["record"] == "team:claude_code_cost:day"
     assert days["rules"][1]["expr"] == (
-        'sum without (developer) (last_over_time(developer:claude_code_cost:day{zone="UTC+09:00", age="1"}[1ms]))'
+        "sum_over_time((sum by (job, team, model, query_source, agent_name, skill_name, vcs_repository_name) "
+        "(sum_over_time(claude_code_cost_usage_USD[1d] offset -54000s)))[1d:1d] offset 54000s)"
     )
 
 

@@ -76,6 +76,22 @@ def test_days_merge_all_ages_of_one_zone() -> None:
     )
 
 
+@pytest.mark.parametrize(("by", "ages"), [("", "age"), ("team, model", "team, model, age")])
+def test_sums_of_days_merge_the_sums_of_the_ages(by: str, ages: str) -> None:
+    assert Calendar.of("1h", "Z").expand(f'<<days by ({by}) x{{model=~"a(b)"}}>>') == (
+        f"max by ({by}) ("
+        f'sum by ({ages}) (max_over_time(x{{model=~"a(b)", zone="UTC", age="0"}}[1439m] offset -86340s)) or '
+        f'sum by ({ages}) (max_over_time(x{{model=~"a(b)", zone="UTC", age="1"}}[1439m] offset -172740s)) or '
+        f'sum by ({ages}) (max_over_time(x{{model=~"a(b)", zone="UTC", age="2"}}[1439m] offset -259140s)))'
+    )
+
+
+def test_sums_by_developer_keep_less() -> None:
+    for rollup in TABLE:
+        assert {"developer", *rollup.kept_by_team} >= {*rollup.kept_by_developer}
+    assert "query_source" not in BY_SERIES["claude_code_token_usage_tokens"].kept_by_developer
+
+
 def test_texts_are_expanded_wherever_they_stand() -> None:
     value = {"panels": [{"expr": "<<zone>>", "id": 1}, None, True], "<<zone>>": 2.5}
     assert SEOUL.expand_all(value) == {"panels": [{"expr": "UTC+09:00", "id": 1}, None, True], "<<zone>>": 2.5}
