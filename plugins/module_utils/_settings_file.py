@@ -97,6 +97,8 @@ def _write(directory: str, path: str, wanted: Wanted, backup: bool) -> Outcome:
 
 def _refuse_foreign_directory(directory: str) -> None:
     """Record, lock and backup would lie in it: a link may lead into a directory that everybody may write."""
+    if os.path.lexists(directory) and not os.path.isdir(directory):
+        raise FileError(f"{directory}: is not a directory, and no link to one")
     seen = status_of(directory)
     if seen is not None and seen.st_uid != os.geteuid():
         raise FileError(
@@ -157,5 +159,8 @@ def _drop_backups(directory: str, data: bytes | None) -> None:
 
 
 def _backups(directory: str) -> list[str]:
-    """Oldest first."""
-    return sorted(os.path.join(directory, name) for name in os.listdir(directory) if _BACKUP.fullmatch(name))
+    """Oldest first. What is no file of that name is none of ours."""
+    with os.scandir(directory) as entries:
+        return sorted(
+            entry.path for entry in entries if _BACKUP.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+        )
