@@ -1,7 +1,7 @@
 # Copyright (c) claude_code.observability contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One unary gRPC call over plain-text HTTP/2 (RFC 9113, RFC 7541), with the standard library alone.
+"""One unary gRPC call over HTTP/2 (RFC 9113, RFC 7541), with the standard library alone.
 
 Only what a small request and a small answer need: no flow control of our own (both stay below the initial windows) and
 no HPACK table (our SETTINGS tell the server so). Whether a call worked is decided by the trailers, as gRPC demands.
@@ -12,8 +12,11 @@ from __future__ import annotations
 import socket
 import struct
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import unquote
+
+from ._otlp import varint
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, CONTINUATION = 0, 1, 3, 4, 6, 7, 9
@@ -21,6 +24,7 @@ ACK = END_STREAM = 0x1
 END_HEADERS, PADDED, PRIORITY = 0x4, 0x8, 0x20
 HEADER_TABLE_SIZE, ENABLE_PUSH = 1, 2
 STREAM = 1
+NOT_GRPC = "not gRPC"
 MAX_FRAME = 16384
 MAX_ANSWER = 65535
 # The HPACK static table as far as an answer's meaning needs it: `:status`. Other indexed names keep their number.
@@ -43,7 +47,14 @@ HUFFMAN_LENGTHS = [
 
 
 class CallError(Exception):
-    """The call did not work; the text says what the server, or the network, answered."""
+    """The call did not work; the text says what the server, or the network, answered.
+
+    `status` is the name of the gRPC status if the server gave one, or NOT_GRPC.
+    """
+
+    def __init__(self, text: str, status: str = "") -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class Frame(NamedTuple):
@@ -58,17 +69,20 @@ def pack_frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> byte
 
 
 def encode_headers(headers: list[tuple[str, str]]) -> bytes:
-    """HPACK, every header as a literal that no table keeps. Names and values stay below 127 bytes."""
+    """HPACK, every header as a literal that no table keeps."""
     out = bytearray()
     for pair in headers:
         out.append(0)
         for text in pair:
             raw = text.encode("ascii")
-            if len(raw) > 126:
-                raise ValueError(f"header {pair[0]} is longer than 126 bytes")
-            out.append(len(raw))
+            out += encode_length(len(raw))
             out += raw
     return bytes(out)
+
+
+def encode_length(number: int) -> bytes:
+    """The length of a string that is not in Huffman's code: an integer with a prefix of 7 bits."""
+    return bytes([number]) if number < 0x7F else b"\x7f" + varint(number - 0x7F)
 
 
 def huffman_codes(lengths: list[int]) -> dict[str, int]:
@@ -155,17 +169,11 @@ class HeaderBlock:
 
 
 class Connection:
-    """A socket that speaks in frames, until a deadline."""
+    """An open socket that speaks in frames, until a deadline."""
 
-    def __init__(self, host: str, port: int, timeout: float) -> None:
+    def __init__(self, opened: socket.socket, timeout: float) -> None:
         self.deadline = time.monotonic() + timeout
-        self.socket = socket.create_connection((host, port), timeout)
-
-    def __enter__(self) -> Connection:
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        self.socket.close()
+        self.socket = opened
 
     def send(self, data: bytes) -> None:
         self.socket.settimeout(self.left())
@@ -191,7 +199,7 @@ class Connection:
         head = self.exactly(9)
         size = int.from_bytes(head[:3], "big")
         if size > MAX_FRAME:
-            raise CallError("the answer is not HTTP/2; is this the gRPC port?")
+            raise CallError("the answer is not HTTP/2; is this the gRPC port?", NOT_GRPC)
         return Frame(head[3], head[4], int.from_bytes(head[5:], "big") & 0x7FFFFFFF, self.exactly(size))
 
 
@@ -230,13 +238,13 @@ class Answer:
         """The one message of a call that worked; CallError for any other outcome."""
         http_status = self.headers.get(":status", "missing")
         if http_status != "200":
-            raise CallError(f"HTTP status {http_status} instead of a gRPC answer")
+            raise CallError(f"HTTP status {http_status} instead of a gRPC answer", NOT_GRPC)
         status = self.headers.get("grpc-status", "missing")
         if status != "0":
             known = status.isdigit() and int(status) < len(CODES)
             name = CODES[int(status)] if known else f"grpc-status {status}"
             reason = unquote(self.headers.get("grpc-message", ""))
-            raise CallError(f"{name}: {reason}" if reason else name)
+            raise CallError(f"{name}: {reason}" if reason else name, name)
         body = bytes(self.body)
         if len(body) < 5 or body[0] != 0 or int.from_bytes(body[1:5], "big") != len(body) - 5:
             raise CallError("grpc-status 0, but the answer is not one whole message")
@@ -269,32 +277,47 @@ def exchange(connection: Connection, request: bytes) -> Answer:
     return answer
 
 
-def call(host: str, port: int, method: str, message: bytes, timeout: float) -> bytes:
-    """Calls `method` (/package.Service/Method) and returns the answer's message; CallError says why there is none."""
+def request_of(
+    authority: str, method: str, message: bytes, metadata: Sequence[tuple[str, str]] = (), scheme: str = "http"
+) -> bytes:
+    """What opens a connection and calls `method` (/package.Service/Method) on it. ValueError if it is too long."""
     data = b"\0" + struct.pack(">I", len(message)) + message
-    if len(data) > MAX_FRAME:
+    headers = encode_headers(
+        [
+            (":method", "POST"),
+            (":scheme", scheme),
+            (":path", method),
+            (":authority", authority),
+            ("content-type", "application/grpc"),
+            ("te", "trailers"),
+            *((name.lower(), value) for name, value in metadata),
+        ]
+    )
+    if max(len(data), len(headers)) > MAX_FRAME:
         raise ValueError(f"the message is longer than {MAX_FRAME - 5} bytes")
-    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    headers = [
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":path", method),
-        (":authority", authority),
-        ("content-type", "application/grpc"),
-        ("te", "trailers"),
-    ]
-    request = (
+    return (
         PREFACE
         + pack_frame(SETTINGS, 0, 0, struct.pack(">HIHI", HEADER_TABLE_SIZE, 0, ENABLE_PUSH, 0))
-        + pack_frame(HEADERS, END_HEADERS, STREAM, encode_headers(headers))
+        + pack_frame(HEADERS, END_HEADERS, STREAM, headers)
         + pack_frame(DATA, END_STREAM, STREAM, data)
     )
+
+
+def call_over(opened: socket.socket, request: bytes, timeout: float) -> bytes:
+    """The answer's message to a request over an open connection. Raises CallError and OSError."""
     try:
-        with Connection(host, port, timeout) as connection:
-            return exchange(connection, request).message()
+        return exchange(Connection(opened, timeout), request).message()
+    except ValueError as error:
+        raise CallError(f"the answer cannot be read: {error}") from error
+
+
+def call(host: str, port: int, method: str, message: bytes, timeout: float) -> bytes:
+    """Calls a method in plain text and returns the answer's message; CallError says why there is none."""
+    request = request_of(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", method, message)
+    try:
+        with socket.create_connection((host, port), timeout) as opened:
+            return call_over(opened, request, timeout)
     except socket.timeout as error:
         raise CallError("no answer in time") from error
     except OSError as error:
         raise CallError(error.strerror or str(error)) from error
-    except ValueError as error:
-        raise CallError(f"the answer cannot be read: {error}") from error

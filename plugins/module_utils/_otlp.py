@@ -16,6 +16,10 @@ DELTA = 1
 INFO = 9
 SERVICE = "claude-code-observability-probe"
 METRIC = "observability.probe"
+METHODS = {
+    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+    "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+}
 
 
 class Rejection(NamedTuple):

@@ -97,15 +97,11 @@ from urllib.parse import urlsplit
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.claude_code.observability.plugins.module_utils._grpc import CallError, call
 from ansible_collections.claude_code.observability.plugins.module_utils._otlp import (
+    METHODS,
     REQUESTS,
     rejection,
     status_message,
 )
-
-METHODS = {
-    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-    "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-}
 
 
 class Receiver(NamedTuple):

@@ -254,3 +254,18 @@ def test_every_form_of_header():
 def test_a_long_value():
     block = b"\x00\x0cgrpc-message\x7f\x81\x01" + b"m" * 256
     assert _grpc.HeaderBlock(block).headers() == {"grpc-message": "m" * 256}
+
+
+@pytest.mark.parametrize("size", [126, 127, 300, 5000])
+def test_metadata_of_any_length_arrives(size):
+    """A bearer token is often longer than the 126 bytes that one byte of length can tell."""
+    seen = []
+
+    def behaviour(request, context):
+        seen.extend(value for key, value in context.invocation_metadata() if key == "authorization")
+        return b"hi"
+
+    with real_server(behaviour) as (port, _handler), socket.create_connection(("127.0.0.1", port)) as opened:
+        request = _grpc.request_of("localhost", PATH, b"x", [("Authorization", "t" * size)])
+        assert _grpc.call_over(opened, request, TIMEOUT) == b"hi"
+    assert seen == ["t" * size]
