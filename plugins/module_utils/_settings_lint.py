@@ -12,6 +12,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 SIGNALS = ("METRICS", "LOGS", "TRACES")
@@ -81,9 +82,20 @@ KNOWN = {
     *OTHERS,
     *(f"OTEL_EXPORTER_OTLP_{scope}{name}" for name in OTLP for scope in ("", *(f"{signal}_" for signal in SIGNALS))),
 }
+# Lists, whose items Claude Code takes without the blanks around them.
+LISTS = ("OTEL_RESOURCE_ATTRIBUTES", "HEADERS", "EXPORTER")
+TEMPORALITIES = ("delta", "lowmemory")
 # The registered ports of OTLP, by the kind of protocol that does not speak there.
 MIXED_UP = {"grpc": 4318, "http": 4317}
+# Milliseconds a collector far away may well need to answer.
+ENOUGH = 1000
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 NOTHING = "Claude Code would then send nothing at all, and not say so"
+# What becomes of a time of zero or less, where that is known.
+AT_ZERO = {
+    "OTEL_METRIC_EXPORT_INTERVAL": NOTHING,
+    "CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS": "what a session has not sent when it ends would be lost",
+}
 
 
 @dataclass
@@ -96,12 +108,12 @@ class Findings:
 
 def lint(env: Mapping[str, str]) -> Findings:
     """Judge the variables of one block together. An empty value counts as not set, as it does for Claude Code."""
-    env = {name: value for name, value in env.items() if value != ""}
-    found = Findings()
-    found.problems += [*_exporters(env), *_protocols(env), *_endpoints(env), *_headers(env), *_times(env)]
-    found.problems += [*_temporality(env), *_flags(env), *_certificates(env)]
-    found.warnings += [*_side_effects(env), *_unknown(env)]
-    return found
+    blanks = list(_blanks(env))
+    env = {name: value.strip() for name, value in env.items() if value.strip()}
+    problems = [*_exporters(env), *_protocols(env), *_endpoints(env), *_headers(env), *_times(env)]
+    problems += [*_temporality(env), *_flags(env), *_certificates(env)]
+    # What is wrong with a variable for all signals may be found once by kind of protocol.
+    return Findings(list(dict.fromkeys(blanks + problems)), [*_side_effects(env), *_short_times(env), *_unknown(env)])
 
 
 def protocol_of(env: Mapping[str, str], signal: str) -> str:
@@ -110,85 +122,140 @@ def protocol_of(env: Mapping[str, str], signal: str) -> str:
     return env.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL", general)
 
 
-def _kind(protocol: str) -> str:
-    return protocol.partition("/")[0]
+class _Use(NamedTuple):
+    """A variable, and the signals it counts for that go by one kind of protocol."""
+
+    variable: str
+    value: str
+    kind: str
+    signals: tuple[str, ...]
+
+    @property
+    def what(self) -> str:
+        return " and ".join(self.signals).lower()
 
 
-def _scoped(env: Mapping[str, str], name: str) -> Iterator[tuple[str, str, str]]:
-    """The variable for all signals and those for one of them, as (variable, value, kind of protocol)."""
+def _uses(env: Mapping[str, str], name: str) -> Iterator[_Use]:
+    """The variable for all signals, once by kind of protocol, and those for one of them."""
     general = f"OTEL_EXPORTER_OTLP_{name}"
-    if general in env:
-        yield general, env[general], _kind(env.get("OTEL_EXPORTER_OTLP_PROTOCOL", DEFAULT_PROTOCOL))
+    own = {signal: f"OTEL_EXPORTER_OTLP_{signal}_{name}" for signal in SIGNALS}
+    kinds: dict[str, list[str]] = {}
     for signal in SIGNALS:
-        variable = f"OTEL_EXPORTER_OTLP_{signal}_{name}"
+        sent = signal != "TRACES" or "OTEL_TRACES_EXPORTER" in env
+        # Headers of one signal come on top of the general ones; all else takes their place.
+        if sent and (name == "HEADERS" or own[signal] not in env):
+            kinds.setdefault(protocol_of(env, signal).partition("/")[0], []).append(signal)
+    if general in env:
+        for kind, signals in kinds.items():
+            yield _Use(general, env[general], kind, tuple(signals))
+    for signal, variable in own.items():
         if variable in env:
-            yield variable, env[variable], _kind(protocol_of(env, signal))
+            yield _Use(variable, env[variable], protocol_of(env, signal).partition("/")[0], (signal,))
+
+
+def _blanks(env: Mapping[str, str]) -> Iterator[str]:
+    for variable, value in env.items():
+        if variable in KNOWN and not variable.endswith(LISTS) and value != value.strip():
+            yield f"{variable} has blanks around its value, which Claude Code does not always take off. Leave them out."
+
+
+def _names(value: str) -> set[str]:
+    return {name.strip() for name in value.split(",")} - {""}
 
 
 def _exporters(env: Mapping[str, str]) -> Iterator[str]:
     for variable, allowed in EXPORTERS.items():
-        unknown = set(filter(None, env.get(variable, "").split(","))) - set(allowed)
-        if unknown:
+        if _names(env.get(variable, "")) - set(allowed):
             yield f"{variable} is {env[variable]}: {NOTHING}. Write {_or(allowed)}."
 
 
 def _protocols(env: Mapping[str, str]) -> Iterator[str]:
-    for variable, value, _kind_of in _scoped(env, "PROTOCOL"):
-        if value not in PROTOCOLS:
-            yield f"{variable} is {value}: {NOTHING}. Write {_or(PROTOCOLS)}, in lower case."
+    for scope in ("", *(f"{signal}_" for signal in SIGNALS)):
+        variable = f"OTEL_EXPORTER_OTLP_{scope}PROTOCOL"
+        if env.get(variable, DEFAULT_PROTOCOL) not in PROTOCOLS:
+            yield f"{variable} is {env[variable]}: {NOTHING}. Write {_or(PROTOCOLS)}, in lower case."
 
 
 def _endpoints(env: Mapping[str, str]) -> Iterator[str]:
-    for variable, value, kind in _scoped(env, "ENDPOINT"):
+    for use in _uses(env, "ENDPOINT"):
+        variable, value = use.variable, use.value
         try:
             url = urlsplit(value)
             port = url.port
         except ValueError as error:
             yield f"{variable} is {value}, which is no URL: {error}."
             continue
-        if re.search(r"\s", value) or url.scheme not in ("http", "https") or not url.hostname:
+        if re.search(r"\s", value) or not value.startswith(("http://", "https://")) or not url.hostname:
             yield (
-                f"{variable} is {value!r}: without http:// or https:// in front, or with blanks in it, Claude Code "
-                "would send elsewhere (HTTP to localhost:4318) or nothing. Write the whole URL."
+                f"{variable} is {value!r}: without http:// or https:// in front, in lower case, or with blanks in it, "
+                "Claude Code would send elsewhere (HTTP to localhost:4318) or nothing. Write the whole URL."
             )
             continue
-        if port == MIXED_UP.get(kind):
-            other = "4317 is the port of gRPC" if kind == "http" else "4318 is the port of HTTP"
+        if port == MIXED_UP.get(use.kind):
+            other = "4317 is the port of gRPC" if use.kind == "http" else "4318 is the port of HTTP"
             yield (
-                f"{variable} is {value}, but the protocol is {kind}: {other}, and nothing would arrive. "
-                "Change one of them."
+                f"{variable} is {value}, but the protocol of {use.what} is {use.kind}: {other}, and nothing would "
+                "arrive. Change one of them."
             )
-        signal = variable.split("_")[3].lower()
-        if kind == "http" and signal != "endpoint" and not url.path.endswith(f"/v1/{signal}"):
-            yield (
-                f"{variable} is {value}: over HTTP this URL is used as it stands, and nothing would arrive. "
-                f"End it in /v1/{signal}, or set OTEL_EXPORTER_OTLP_ENDPOINT only."
-            )
+        if use.kind == "http":
+            yield from _paths(use, url.path, bool(url.query or url.fragment))
+
+
+def _paths(use: _Use, path: str, more: bool) -> Iterator[str]:
+    """Over HTTP the general URL is a beginning, and that of one signal the whole."""
+    general = use.variable == "OTEL_EXPORTER_OTLP_ENDPOINT"
+    if general and (more or re.search(r"/v1/(metrics|logs|traces)/?$", path)):
+        yield (
+            f"{use.variable} is {use.value}: Claude Code puts /v1/metrics and so on behind it, and nothing would "
+            "arrive. End it before /v1, ? and #."
+        )
+    elif not general and not path.endswith(f"/v1/{use.what}"):
+        yield (
+            f"{use.variable} is {use.value}: over HTTP this URL is used as it stands, and nothing would arrive. "
+            f"End it in /v1/{use.what}, or set OTEL_EXPORTER_OTLP_ENDPOINT only."
+        )
 
 
 def _headers(env: Mapping[str, str]) -> Iterator[str]:
     # Secret: no value is shown.
-    for variable, value, kind in _scoped(env, "HEADERS"):
-        items = [item.partition("=") for item in value.split(",") if item.strip()]
-        if any(not name.strip() or not equals for name, equals, _text in items):
+    general = {name: text for name, _equals, text in _items(env.get("OTEL_EXPORTER_OTLP_HEADERS", ""))}
+    for use in _uses(env, "HEADERS"):
+        variable, items = use.variable, _items(use.value)
+        if any(not HEADER_NAME.fullmatch(name) or not equals for name, equals, _text in items):
             yield f"{variable} has an item that is not NAME=VALUE. A comma in a value is %2C, with gRPC only."
-        elif kind == "http" and re.search(r"%[0-9A-Fa-f]{2}", value):
+        elif use.kind == "http" and re.search(r"%[0-9A-Fa-f]{2}", use.value):
             yield (
                 f"{variable} holds percent codes, which Claude Code decodes with gRPC only: over HTTP the collector "
                 "would get them as they stand and refuse. Write the characters themselves."
             )
+        elif use.kind == "grpc" and not use.value.isascii():
+            yield f"{variable} holds characters beyond ASCII, and nothing would arrive. Write them as percent codes."
+        for name, _equals, text in items:
+            if use.kind == "http" and general.get(name, text) != text:
+                yield (
+                    f"{variable} sets {name}, and so does OTEL_EXPORTER_OTLP_HEADERS, which wins over HTTP. "
+                    "Set it for each signal alone."
+                )
+
+
+def _items(headers: str) -> list[tuple[str, str, str]]:
+    parts = [item.partition("=") for item in headers.split(",") if item.strip()]
+    return [(name.strip(), equals, text.strip()) for name, equals, text in parts]
 
 
 def _times(env: Mapping[str, str]) -> Iterator[str]:
     for variable in TIMES:
-        if variable in env and not re.fullmatch(r"[1-9]\d*", env[variable]):
-            effect = NOTHING if variable == "OTEL_METRIC_EXPORT_INTERVAL" else "Claude Code may use another time"
-            yield f"{variable} is {env[variable]}: {effect}. Write whole milliseconds, such as 60000."
+        value = env.get(variable, "1")
+        if not re.fullmatch(r"[1-9]\d*", value):
+            effect = "Claude Code may use another time"
+            if re.fullmatch(r"-.+|0+(\.\d+)?", value):
+                effect = AT_ZERO.get(variable, effect)
+            yield f"{variable} is {value}: {effect}. Write whole milliseconds, such as 60000."
 
 
 def _temporality(env: Mapping[str, str]) -> Iterator[str]:
     variable = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
-    if env.get(variable, "delta") != "delta":
+    if env.get(variable, "delta").lower() not in TEMPORALITIES:
         yield (
             f"{variable} is {env[variable]}: running totals of several processes cannot be added up exactly, so they "
             "stay out of the dashboards. Leave it out, or write delta."
@@ -202,15 +269,15 @@ def _flags(env: Mapping[str, str]) -> Iterator[str]:
 
 
 def _certificates(env: Mapping[str, str]) -> Iterator[str]:
-    for name in ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"):
-        instead = {
-            "CERTIFICATE": "NODE_EXTRA_CA_CERTS",
-            "CLIENT_CERTIFICATE": "CLAUDE_CODE_CLIENT_CERT",
-            "CLIENT_KEY": "CLAUDE_CODE_CLIENT_KEY",
-        }[name]
-        for variable, _path, kind in _scoped(env, name):
-            if kind == "http":
-                yield f"{variable} has no effect over HTTP, and TLS would fail. Use {instead}."
+    instead = {
+        "CERTIFICATE": "NODE_EXTRA_CA_CERTS",
+        "CLIENT_CERTIFICATE": "CLAUDE_CODE_CLIENT_CERT",
+        "CLIENT_KEY": "CLAUDE_CODE_CLIENT_KEY",
+    }
+    for name, other in instead.items():
+        for use in _uses(env, name):
+            if use.kind == "http":
+                yield f"{use.variable} has no effect over HTTP, and TLS would fail. Use {other}."
 
 
 def _side_effects(env: Mapping[str, str]) -> Iterator[str]:
@@ -218,10 +285,10 @@ def _side_effects(env: Mapping[str, str]) -> Iterator[str]:
     if enabled in OFF:
         yield f"CLAUDE_CODE_ENABLE_TELEMETRY is {env['CLAUDE_CODE_ENABLE_TELEMETRY']}: no telemetry is sent."
     for variable in ("OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"):
-        exporters = env.get(variable, "").split(",")
+        exporters = _names(env.get(variable, ""))
         what = "metrics" if "METRICS" in variable else "events"
-        if enabled in ON and exporters in ([""], ["none"]):
-            yield f"{variable} is {exporters[0] or 'not set'}: no {what} are sent."
+        if enabled in ON and "otlp" not in exporters:
+            yield f"{variable} is {env.get(variable, 'not set')}: no {what} are sent."
         if "console" in exporters:
             yield f"{variable} holds console, which prints telemetry among the answers of claude -p."
     if env.get("OTEL_METRICS_INCLUDE_SESSION_ID", "1").lower() in OFF:
@@ -230,6 +297,16 @@ def _side_effects(env: Mapping[str, str]) -> Iterator[str]:
         yield "Without OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES metrics carry no attributes but developer and team."
     if "OTEL_SERVICE_NAME" in env:
         yield "OTEL_SERVICE_NAME has no effect here: the collector names the service after the client."
+    if "OTEL_SDK_DISABLED" in env:
+        yield "OTEL_SDK_DISABLED has no effect on Claude Code: CLAUDE_CODE_ENABLE_TELEMETRY turns telemetry off."
+
+
+def _short_times(env: Mapping[str, str]) -> Iterator[str]:
+    for variable in TIMES:
+        value = env.get(variable, "")
+        limits = variable.endswith(("_TIMEOUT", "_SHUTDOWN_TIMEOUT_MS"))
+        if limits and value.isdecimal() and 0 < int(value) < ENOUGH:
+            yield f"{variable} is {value}: what the collector takes more milliseconds to accept may be lost."
 
 
 def _unknown(env: Mapping[str, str]) -> Iterator[str]:

@@ -34,7 +34,15 @@ HTTP = {
         {**GRPC, "OTEL_EXPORTER_OTLP_HEADERS": "Authorization=Bearer%20abc"},
         {**GRPC, "OTEL_EXPORTER_OTLP_CERTIFICATE": "/etc/ssl/ca.pem"},
         {**GRPC, "OTEL_METRICS_EXPORTER": "otlp,prometheus", "OTEL_LOG_TOOL_DETAILS": "TRUE"},
-        {**GRPC, "CLAUDE_CODE_USE_BEDROCK": "1", "EDITOR": "vi"},
+        {**GRPC, "OTEL_LOGS_EXPORTER": "otlp, none"},
+        {**GRPC, "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "DELTA"},
+        {**GRPC, "CLAUDE_CODE_USE_BEDROCK": "1", "EDITOR": "vi "},
+        {
+            **{name: value for name, value in GRPC.items() if not name.endswith("PROTOCOL")},
+            "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "grpc",
+            "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "grpc",
+        },
+        {**HTTP, "OTEL_EXPORTER_OTLP_METRICS_HEADERS": "Authorization=Bearer abc==,x=1"},
     ],
 )
 def test_what_claude_code_understands(env: dict[str, str]) -> None:
@@ -50,8 +58,19 @@ def test_what_claude_code_understands(env: dict[str, str]) -> None:
         (GRPC, "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "https", "grpc, http/protobuf or http/json"),
         (GRPC, "OTEL_METRICS_EXPORTER", "oltp", "otlp, console, prometheus or none"),
         (GRPC, "OTEL_LOGS_EXPORTER", "prometheus", "otlp, console or none"),
-        (GRPC, "OTEL_METRIC_EXPORT_INTERVAL", "0", "whole milliseconds"),
-        (GRPC, "OTEL_METRIC_EXPORT_INTERVAL", "10s", "whole milliseconds"),
+        (GRPC, "OTEL_METRIC_EXPORT_INTERVAL", "0", "nothing at all, and not say so. Write whole milliseconds"),
+        (GRPC, "OTEL_METRIC_EXPORT_INTERVAL", "0.5", "nothing at all, and not say so. Write whole milliseconds"),
+        (GRPC, "OTEL_METRIC_EXPORT_INTERVAL", "10s", "another time. Write whole milliseconds"),
+        (GRPC, "CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "-1", "would be lost. Write whole milliseconds"),
+        (GRPC, "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", " delta", "Leave them out"),
+        (GRPC, "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "http/json", "4317 is the port of gRPC"),
+        (HTTP, "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "grpc", "4318 is the port of HTTP"),
+        (GRPC, "OTEL_EXPORTER_OTLP_ENDPOINT", "HTTP://localhost:4317", "in lower case"),
+        (HTTP, "OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318/v1/metrics", "End it before /v1"),
+        (HTTP, "OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318?team=1", "End it before /v1, ? and #"),
+        (HTTP, "OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Bearer abc,x y=1", "NAME=VALUE"),
+        (GRPC, "OTEL_EXPORTER_OTLP_HEADERS", "x=café", "percent codes"),
+        (HTTP, "OTEL_EXPORTER_OTLP_LOGS_HEADERS", "Authorization=Bearer other", "Set it for each signal alone"),
         (GRPC, "OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4317", "Write the whole URL"),
         (HTTP, "OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.example.com :4318", "Write the whole URL"),
         (HTTP, "OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:x", "no URL"),
@@ -71,7 +90,8 @@ def test_what_loses_telemetry_is_a_problem_that_names_variable_and_fix(
     base: dict[str, str], variable: str, value: str, fix: str
 ) -> None:
     (problem,) = lint({**base, variable: value}).problems
-    assert variable in problem
+    # Of protocol and endpoint, which do not fit together, the endpoint is named.
+    assert variable in problem or variable.endswith("S_PROTOCOL")
     assert fix in problem
 
 
@@ -81,7 +101,10 @@ def test_what_loses_telemetry_is_a_problem_that_names_variable_and_fix(
         ({**GRPC, "CLAUDE_CODE_ENABLE_TELEMETRY": "0"}, "no telemetry is sent"),
         ({**GRPC, "OTEL_LOGS_EXPORTER": ""}, "no events are sent"),
         ({**GRPC, "OTEL_METRICS_EXPORTER": "none"}, "no metrics are sent"),
+        ({**GRPC, "OTEL_METRICS_EXPORTER": "prometheus"}, "no metrics are sent"),
         ({**GRPC, "OTEL_LOGS_EXPORTER": "otlp,console"}, "claude -p"),
+        ({**GRPC, "OTEL_SDK_DISABLED": "true"}, "CLAUDE_CODE_ENABLE_TELEMETRY turns"),
+        ({**GRPC, "OTEL_EXPORTER_OTLP_TIMEOUT": "10"}, "may be lost"),
         ({**GRPC, "OTEL_METRICS_INCLUDE_SESSION_ID": "false"}, "displace each other"),
         ({**GRPC, "OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES": "0"}, "no attributes but developer and team"),
         ({**GRPC, "OTEL_SERVICE_NAME": "mine"}, "has no effect here"),
