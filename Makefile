@@ -116,7 +116,13 @@ test-acceptance: setup-test test-bundle ## The published collection on throw-awa
 test-quickstart: setup-test test-bundle ## make quickstart by an ordinary user on a fresh machine
 	@.venv/bin/pytest tests/quickstart
 
-.PHONY: bench-month
+.PHONY: soak-fleet bench-fleet bench-month
+soak-fleet: setup-test ## The rollout test with 200 laptops
+	@FLEET_HOSTS=200 .venv/bin/pytest tests/fleet
+
+bench-fleet: setup-test ## A rollout against merging settings by hand (HOSTS=20)
+	@.venv/bin/python -m benchmarks.fleet $(if $(HOSTS),--hosts $(HOSTS))
+
 bench-month: test-bundle ## Time of every panel and rule over a month of 1,000 developers (DEVELOPERS=50 DAYS=5: a minute or two)
 	@.venv/bin/python -m benchmarks.month $(if $(DEVELOPERS),--developers $(DEVELOPERS)) $(if $(DAYS),--days $(DAYS))
 
