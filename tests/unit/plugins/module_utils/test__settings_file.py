@@ -7,7 +7,6 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import signal
 import stat
 import time
 from collections.abc import Callable
@@ -18,6 +17,8 @@ import pytest
 from ansible_collections.claude_code.observability.plugins.module_utils import _settings_file as files
 from ansible_collections.claude_code.observability.plugins.module_utils._safe_files import MAX_BYTES
 from ansible_collections.claude_code.observability.plugins.module_utils._settings_plan import Wanted
+
+from tests.tools.killed import killed_at
 
 NOTHING = Wanted()
 ONE = Wanted({"A": "1", "B": "2"})
@@ -246,36 +247,6 @@ def test_a_full_disk_leaves_the_old_file_and_no_litter(home: Path, monkeypatch: 
     with pytest.raises(files.FileError, match="No space left on device"):
         update(home, ONE)
     assert (content(home), names(home)) == (FORMER, ["settings.json"])
-
-
-STEPS = ("mkdir", "rmdir", "open", "write", "fsync", "rename", "unlink", "fchmod", "close")
-
-
-def killed_at(step: int, work: Callable[[], Any]) -> bool:
-    """Runs the work in a child that kills itself at the nth call that may change something. False: it got through."""
-    child = os.fork()
-    if child == 0:
-        count = itertools.count()
-
-        def deadly(name: str) -> Callable[..., Any]:
-            real = getattr(os, name)
-
-            def call(*args: Any, **options: Any) -> Any:
-                if next(count) == step:
-                    if name == "write":
-                        real(args[0], bytes(args[1])[: len(args[1]) // 2])
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return real(*args, **options)
-
-            return call
-
-        try:
-            for name in STEPS:
-                setattr(os, name, deadly(name))
-            work()
-        finally:
-            os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
 def make_leavings_old(home: Path) -> None:

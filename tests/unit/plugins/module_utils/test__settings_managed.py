@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -18,6 +19,8 @@ from ansible_collections.claude_code.observability.plugins.module_utils._setting
     update_managed,
 )
 from ansible_collections.claude_code.observability.plugins.module_utils._settings_plan import PlanError, Wanted
+
+from tests.tools.killed import killed_at
 
 NOTHING = Wanted()
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -206,3 +209,45 @@ def test_a_file_in_the_place_of_the_directory_is_refused(managed: Path) -> None:
     managed.write_text("")
     with pytest.raises(FileError, match="is not a directory"):
         update(managed, ONE)
+
+
+def nothing_before(managed: Path) -> None:
+    """No directory, no file."""
+
+
+def ours_before(managed: Path) -> None:
+    update(managed, ONE)
+
+
+def others_before(managed: Path) -> None:
+    put(managed, "managed-settings.d/60-site.json", "{}")
+
+
+@pytest.mark.parametrize("wanted", [Wanted({"A": "2"}), NOTHING], ids=["present", "absent"])
+@pytest.mark.parametrize("prepare", [nothing_before, ours_before, others_before])
+def test_killed_at_any_step(tmp_path: Path, prepare: Any, wanted: Wanted) -> None:
+    def content(managed: Path) -> bytes | None:
+        return ours(managed).read_bytes() if ours(managed).exists() else None
+
+    whole = tmp_path / "whole"
+    prepare(whole)
+    old = content(whole)
+    update(whole, wanted)
+    new = content(whole)
+    for step in itertools.count():
+        managed = tmp_path / f"killed-{step}"
+        prepare(managed)
+        killed = killed_at(step, lambda: update(managed, wanted))  # noqa: B023 called before the next round
+        assert content(managed) in (old, new)
+        if not killed:
+            break
+        for left in managed.rglob("*.tmp.*"):
+            os.utime(left, (1, 1))
+        update(managed, wanted)
+        assert content(managed) == new
+        update(managed, NOTHING)
+        assert [path for path in tree(managed) if path.endswith(".json")] == (
+            ["managed-settings.d/60-site.json"] if prepare is others_before else []
+        )
+    assert content(managed) == new
+    assert step > 3 or old == new
