@@ -10,10 +10,8 @@ author:
   - claude_code.observability contributors (!UNKNOWN)
 short_description: Telemetry variables as settings for all users of a machine
 description:
-  - Judges the variables as M(claude_code.observability.claude_settings) does, and puts them into the form of a settings
-    file.
-  - Such settings are the same for every user. A resource attribute with V({user}) in it is left out, as nobody would
-    replace it.
+  - Judges the variables as M(claude_code.observability.claude_settings) does with O(ignore:scope=managed), and puts
+    them into the form of a settings file, without a host.
 positional: attributes
 options:
   _input:
@@ -29,16 +27,14 @@ options:
 EXAMPLES = r"""
 - name: A settings file for all users of an image
   ansible.builtin.copy:
-    content: "{{ (telemetry | claude_code.observability.managed_settings({'team': 'ci'})).settings | to_nice_json }}"
+    content: "{{ telemetry | claude_code.observability.managed_settings({'team': 'ci'}) | to_nice_json }}"
     dest: image/etc/claude-code/managed-settings.d/telemetry.json
     mode: "0644"
 """
 
 RETURN = r"""
 _value:
-  description:
-    - C(settings) is what stands in the file.
-    - C(left_out) has the names of the attributes that are left out.
+  description: What stands in the file.
   type: dict
 """
 
@@ -49,7 +45,6 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible_collections.claude_code.observability.plugins.module_utils._settings_plan import ATTRIBUTES
 from ansible_collections.claude_code.observability.plugins.module_utils._settings_wanted import (
-    USER,
     OptionError,
     judged,
     wanted_for_everybody,
@@ -73,10 +68,7 @@ REST: dict[str, Any] = {
 
 def managed_settings(env: Mapping[str, object], attributes: Mapping[str, object] | None = None) -> dict[str, Any]:
     """Raises AnsibleFilterError with every fault."""
-    given = dict(attributes or {})
-    left_out = [name for name, value in given.items() if USER in str(value)]
-    kept = {name: value for name, value in given.items() if name not in left_out}
-    options = {**REST, "env": env, "resource_attributes": kept}
+    options = {**REST, "env": env, "resource_attributes": attributes or {}}
     try:
         wanted = wanted_for_everybody(options)
         problems = judged(options).problems
@@ -91,7 +83,7 @@ def managed_settings(env: Mapping[str, object], attributes: Mapping[str, object]
     if problems:
         raise AnsibleFilterError(" ".join(problems))
     items = ",".join(f"{name}={value}" for name, value in wanted.attributes.items())
-    return {"settings": {"env": {**wanted.env, **({ATTRIBUTES: items} if items else {})}}, "left_out": left_out}
+    return {"env": {**wanted.env, **({ATTRIBUTES: items} if items else {})}}
 
 
 class FilterModule:
