@@ -21,11 +21,19 @@ ROWS = {kind: f"tokens {kind}" for kind in ("input", "output", "cacheRead", "cac
 class Collector:
     def __init__(self, folder: Path) -> None:
         self._received = folder / "received.json"
-        grpc, health = free_port(), free_port()
+        grpc, http, health = free_port(), free_port(), free_port()
         self.endpoint = f"http://127.0.0.1:{grpc}"
+        self.http_endpoint = f"http://127.0.0.1:{http}"
         configuration = {
             "extensions": {"health_check": {"endpoint": f"127.0.0.1:{health}"}},
-            "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": f"127.0.0.1:{grpc}"}}}},
+            "receivers": {
+                "otlp": {
+                    "protocols": {
+                        "grpc": {"endpoint": f"127.0.0.1:{grpc}"},
+                        "http": {"endpoint": f"127.0.0.1:{http}"},
+                    }
+                }
+            },
             "exporters": {"file": {"path": str(self._received)}},
             "service": {
                 "extensions": ["health_check"],

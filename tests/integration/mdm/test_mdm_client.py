@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from collector import ROWS, Collector
 from mdm_files import NAME, variables
+from snippets import snippets
 
 from tests.e2e.sessions import SHAPES, Session, play
 from tests.tools import client
@@ -93,3 +94,11 @@ def test_the_installed_drop_in_makes_the_client_send(start: Start, written: Path
 def test_the_file_of_variables_makes_the_client_send(start: Start, written: Path, collector: Collector) -> None:
     session = start(InContainer, variables=variables(written / "containers" / f"{NAME}.env"))
     assert arrives(session, collector)["team"] == "platform"
+
+
+def test_the_documented_devcontainer_makes_the_client_send(start: Start, collector: Collector) -> None:
+    env = snippets("en")["json containerEnv"]
+    env["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.http_endpoint
+    env["OTEL_RESOURCE_ATTRIBUTES"] = env["OTEL_RESOURCE_ATTRIBUTES"].replace("${localEnv:USER}", "ada")
+    resource = arrives(start(InContainer, variables=env), collector)
+    assert (resource["developer"], resource["team"]) == ("ada", "platform")
