@@ -23,7 +23,7 @@ options:
       runtime:
         description: How it is to run.
         type: str
-        choices: [docker, systemd]
+        choices: [docker, systemd, launchd]
         required: true
       runtime_variable:
         description: The variable that sets the runtime, to be named in errors.

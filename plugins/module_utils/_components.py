@@ -21,7 +21,7 @@ READY_OPTIONS: dict[str, Any] = {
 }
 COMPONENT_OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
-    "runtime": {"type": "str", "choices": ["docker", "systemd"], "required": True},
+    "runtime": {"type": "str", "choices": ["docker", "systemd", "launchd"], "required": True},
     "runtime_variable": {"type": "str", "required": True},
     "user": {"type": "str"},
     "listen_address": {"type": "str"},

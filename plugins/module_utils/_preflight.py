@@ -48,6 +48,7 @@ UNIT_DIRS = (
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 )
+DAEMONS = "/Library/LaunchDaemons"
 PROC = "/proc"
 COMMAND_SECONDS = 30
 CONTAINER_FORMAT = "\t".join(
@@ -212,13 +213,14 @@ def find_units(component: Component) -> list[Unit]:
     """Unit files of a component's name, wherever systemd looks for them; ours are links into the config directory."""
     found = []
     folders = {os.path.realpath(folder): folder for folder in reversed(UNIT_DIRS)}
-    for folder in reversed(list(folders.values())):
-        path = os.path.join(folder, f"{component.name}.service")
+    places = [(folder, f"{component.name}.service", "systemd") for folder in reversed(list(folders.values()))]
+    for folder, name, runtime in [*places, (DAEMONS, f"{COLLECTION}.{component.name}.plist", "launchd")]:
+        path = os.path.join(folder, name)
         if not os.path.lexists(path):
             continue
         target = os.path.normpath(os.path.join(folder, os.readlink(path))) if os.path.islink(path) else path
         ours = target.startswith(component.config_dir.rstrip("/") + "/")
-        found.append(Unit(path, ours, _unit_description(path, target)))
+        found.append(Unit(path, ours, _unit_description(path, target), runtime))
     return found
 
 
@@ -357,8 +359,7 @@ def _component_report(component: Component, facts: Facts) -> dict[str, Any]:
     present = []
     if container and container.label == component.name:
         present.append("docker")
-    if facts.unit_is_ours(component.name):
-        present.append("systemd")
+    present += facts.own_runtimes(component.name)
     return {
         "marker": read_marker(component.config_dir) or {},
         "runtime_present": present,

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from ansible_collections.claude_code.observability.plugins.module_utils._util import owner_name
 
+# The runtimes that are a system's own, and that system.
+SYSTEMS = {"systemd": "Linux", "launchd": "Darwin"}
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -53,11 +55,12 @@ class Container:
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit file, or a link to one."""
+    """A unit file of systemd or a property list of launchd, or a link to one."""
 
     path: str
     ours: bool
     description: str
+    runtime: str = "systemd"
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,11 @@ class Facts:
         return next((each for each in self.docker.containers if each.name == name), None)
 
     def unit_is_ours(self, name: str) -> bool:
-        return any(unit.ours for unit in self.units.get(name, []))
+        return bool(self.own_runtimes(name))
+
+    def own_runtimes(self, name: str) -> list[str]:
+        """Where a unit of ours is set up."""
+        return [unit.runtime for unit in self.units.get(name, []) if unit.ours][:1]
 
 
 @dataclass(frozen=True)
@@ -158,15 +165,16 @@ def _platform(components: list[Component], facts: Facts) -> list[Problem]:
     if facts.become and facts.euid != 0:
         change = "Allow become for this host, or set stack_become: false."
         found.append(Problem(f"stack_become is true, but the user is {owner_name(facts.euid)}, not root", "", change))
-    systemd = [each for each in components if each.runtime == "systemd"]
-    if systemd:
-        variable = systemd[0].runtime_variable
+    managers = [each for each in components if each.runtime in SYSTEMS]
+    if managers:
+        variable, runtime = managers[0].runtime_variable, managers[0].runtime
         if not facts.become:
             change = f"Set {variable} to docker, or stack_become to true."
-            found.append(Problem(f"{variable} is systemd, which needs root, but stack_become is false", "", change))
-        if facts.system != "Linux":
-            found.append(Problem(f"{variable} is systemd, but the host runs {facts.system}", "", "Set it to docker."))
-        elif not facts.systemd_running:
+            found.append(Problem(f"{variable} is {runtime}, which needs root, but stack_become is false", "", change))
+        if facts.system != SYSTEMS[runtime]:
+            said = f"{variable} is {runtime}, but the host runs {facts.system}"
+            found.append(Problem(said, "", "Set it to docker."))
+        elif runtime == "systemd" and not facts.systemd_running:
             change = "Set it to docker, or boot the host with systemd."
             found.append(Problem(f"{variable} is systemd, but systemd does not run here", "", change))
     return found
@@ -212,7 +220,7 @@ def _container_owner(container: Container) -> str:
 
 def _directories(component: Component, facts: Facts) -> list[Problem]:
     wanted = [(component.config_dir, "stack_config_dir"), (component.data_dir, "stack_data_dir")]
-    if component.runtime == "systemd" and component.install_dir:
+    if component.runtime in SYSTEMS and component.install_dir:
         wanted.append((component.install_dir, "stack_install_dir"))
     found = []
     for path, variable in wanted:
@@ -266,6 +274,9 @@ def _is_ours(components: list[Component], listener: Listener, facts: Facts) -> b
     for component in components:
         container = facts.container(component.name)
         if container and container.label == component.name and _publishes(container, listener):
+            return True
+        if not listener.inode and "launchd" in facts.own_runtimes(component.name):
+            # macOS does not say whose it is.
             return True
         service = facts.services.get(component.name)
         if process and service and facts.unit_is_ours(component.name):

@@ -129,6 +129,13 @@ def test_units_are_ours_only_as_links_into_the_configuration(host, tmp_path):
     assert "Packaged Grafana" in theirs.description
 
 
+def test_a_daemon_of_ours_is_found(host, tmp_path, monkeypatch):
+    monkeypatch.setattr(preflight, "DAEMONS", str(tmp_path))
+    name = "claude_code.observability.grafana.plist"
+    (tmp_path / name).symlink_to(f"{host.config_dir}/current/{name}")
+    assert [(unit.ours, unit.runtime) for unit in preflight.find_units(host)] == [(True, "launchd")]
+
+
 @pytest.mark.parametrize("target", ["/lib/systemd/system/grafana-server.service", "../elsewhere", "/dev/null"])
 def test_an_alias_or_a_mask_is_not_ours(host, tmp_path, target):
     (tmp_path / "etc-system" / "grafana.service").symlink_to(target)

@@ -92,6 +92,14 @@ def test_a_foreign_container_is_named_with_its_project_and_the_way_out():
     assert len(judged(component(), docker=Docker("1", "", (THEIRS,)), listeners=[Listener("::", 3000, 0, 5)])) == 2
 
 
+def test_a_port_on_macos_is_our_daemons_if_there_is_one():
+    unknown = Listener("127.0.0.1", 3000, -1, 0)
+    mac = {"system": "Darwin", "systemd_running": False, "listeners": [unknown]}
+    assert len(judged(component(runtime="launchd"), **mac)) == 1
+    daemon = Unit("/Library/LaunchDaemons/x.plist", True, "root", "launchd")
+    assert judged(component(runtime="launchd"), units={"grafana": [daemon]}, **mac) == []
+
+
 def test_a_container_of_another_component_of_ours_does_not_count_as_this_one():
     assert len(judged(component(), docker=Docker("1", "", (replace(OURS, label="prometheus"),)))) == 1
 
@@ -204,6 +212,8 @@ def test_docker_without_an_engine():
         ("docker", {"euid": 54321}, ["stack_become is true", "54321"]),
         ("systemd", {"system": "Darwin"}, ["Darwin", "grafana_runtime"]),
         ("systemd", {"systemd_running": False}, ["systemd does not run"]),
+        ("launchd", {}, ["is launchd, but the host runs Linux"]),
+        ("launchd", {"system": "Darwin", "become": False, "euid": 501}, ["launchd, which needs root"]),
     ],
 )
 def test_platforms(runtime, changes, words):
