@@ -71,8 +71,12 @@ test-lint: setup-packages setup-dev ## ansible-lint, yamllint, ruff, mypy, shell
 test-unit: setup-dev ## Unit tests of the plugins
 	@.venv/bin/pytest tests/unit
 
-test-fuzz: setup-dev ## Generated settings files
+test-fuzz: setup-dev ## 20,000 generated settings files
 	@.venv/bin/pytest tests/fuzz
+
+.PHONY: soak-fuzz
+soak-fuzz: setup-dev ## A million of them (FILES=1000000; FUZZ_SEED=N starts elsewhere)
+	@FUZZ_FILES=$$(($(or $(FILES),1000000) / 2)) .venv/bin/pytest tests/fuzz
 
 test-sanity: setup-packages ## ansible-test sanity, oldest and newest ansible-core
 	@scripts/sanity

@@ -1,7 +1,10 @@
 # Copyright (c) claude_code.observability contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must hold for every settings file. FUZZ_FILES sets how many are drawn, FUZZ_SEED where the row starts."""
+"""What must hold for every settings file.
+
+FUZZ_FILES sets how many valid and how many broken ones are drawn, FUZZ_SEED where the row starts.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ def wanted_by(draw: Random) -> Wanted:
         name: draw.choice(("1", "otlp", "http://localhost:4317", "é😀", "")) for name in names if draw.random() < 0.5
     }
     items = {name: draw.choice(("old", "alice", "t1")) for name in ("developer", "team") if draw.random() < 0.5}
-    return Wanted(env, items) if env or items else Wanted({"NEW_ONE": "1"})
+    if not env and not items:
+        env = {"NEW_ONE": "1"}
+    names = [*env, *([KEYS[-1]] if items else [])]
+    return Wanted(env, items, if_absent=frozenset(name for name in names if draw.random() < 0.3))
 
 
 def load(data: bytes | None) -> Any:
@@ -49,22 +55,39 @@ class Number(str):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Number) and str(self) == str(other)
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
     __hash__ = str.__hash__
 
 
 def merged(before: Any, wanted: Wanted) -> Any:
     """The intended value, by plain dictionaries."""
-    env = {**before.get("env", {}), **wanted.env}
+    env = dict(before.get("env", {}))
+    for name, value in wanted.env.items():
+        if name not in env or name not in wanted.if_absent:
+            env[name] = value
     if wanted.attributes:
         text = env.get(KEYS[-1], "")
-        items = {name: f"{name}={value}" for name, value in wanted.attributes.items()}
-        same = {
-            name: None
-            for name, value in wanted.attributes.items()
-            if attributes.item_of(text, name) and attributes.value_of(attributes.item_of(text, name)) == value
-        }
-        env[KEYS[-1]] = attributes.change(text, {name: item for name, item in items.items() if name not in same})
-    return {**before, "env": env}
+        new = {}
+        for name, value in wanted.attributes.items():
+            item = attributes.item_of(text, name)
+            stays = item is not None and (KEYS[-1] in wanted.if_absent or attributes.value_of(item) == value)
+            new |= {} if stays else {name: f"{name}={value}"}
+        if new or KEYS[-1] not in env:
+            env[KEYS[-1]] = attributes.change(text, new)
+    return {**before, "env": env} if env or "env" in before else before
+
+
+def left_by(before: Any, wanted: Wanted) -> set[str]:
+    """The variables that hold another value than the one asked for, and may."""
+    env = before.get("env", {})
+    left = {name for name in wanted.if_absent if name in env and name in wanted.env and env[name] != wanted.env[name]}
+    if KEYS[-1] in wanted.if_absent and KEYS[-1] in env:
+        found = [(attributes.item_of(env[KEYS[-1]], name), value) for name, value in wanted.attributes.items()]
+        if any(item is not None and attributes.value_of(item) != value for item, value in found):
+            left.add(KEYS[-1])
+    return left
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -86,6 +109,7 @@ def check(file: File, wanted: Wanted, other: Wanted) -> None:
 
     after = load(done.after)
     assert after == merged(before, wanted)
+    assert set(done.left) == left_by(before, wanted)
     assert list(after) == list(before) + ([] if "env" in before else ["env"])
     env = before.get("env", {})
     assert [key for key in after["env"] if key in env] == list(env)
@@ -96,7 +120,7 @@ def check(file: File, wanted: Wanted, other: Wanted) -> None:
     check_untouched(file, done.after, wanted)
 
     again = make_plan("f", done.after, done.record, wanted)
-    assert not again.changed
+    assert (again.changed, again.left) == (False, done.left)
 
     back = make_plan("f", done.after, done.record, NOTHING)
     assert (back.after, back.record, back.kept) == (file.data, None, ())
@@ -148,6 +172,9 @@ def check_untouched(file: File, data: bytes, wanted: Wanted) -> None:
     env = value_place(before, "env")
     if env is not None:
         names = [*wanted.env, *([KEYS[-1]] if wanted.attributes else [])]
+        # What stands there and may stay is no place of ours to write.
+        stays = wanted.if_absent - {KEYS[-1]}
+        names = [name for name in names if name not in stays or name not in json_env(before, env)]
         new_env = value_place(after, "env") or 0
         new = {key: after[start:end] for key, start, end in members(after, new_env)[0]}
         for key, start, end in reversed(members(before, env)[0]):
@@ -162,6 +189,11 @@ def check_untouched(file: File, data: bytes, wanted: Wanted) -> None:
     assert after.startswith(head) and after.endswith(tail)
     inserted = after[len(head) : len(after) - len(tail)]
     assert list(json.loads("{" + inserted.lstrip(",") + "}")) == missing
+
+
+def json_env(text: str, start: int) -> list[str]:
+    """The names in the object at `start`."""
+    return [key for key, _start, _end in members(text, start)[0]]
 
 
 def value_place(text: str, name: str) -> int | None:
