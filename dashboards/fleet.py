@@ -29,7 +29,7 @@ def build() -> dashboard.Dashboard:
     return p.in_rows(
         result,
         ("At a glance", _glance()),
-        ("Clients", [_clients(), *_kinds()]),
+        ("Clients", [_clients(), *_kinds(), _revisions()]),
         ("To look at", [_silent(), _running_totals(), _clocks()]),
     )
 
@@ -156,6 +156,23 @@ def _kind(title: str, heading: str, label: str) -> table.Panel:
         ],
         width=8,
         height=8,
+    )
+
+
+def _revisions() -> table.Panel:
+    by = "settings_revision, developer, team"
+    return p.breakdown(
+        "Settings revisions",
+        "Who sends with which revision of the rolled-out settings: the play that rolls them out says it. Without one: "
+        "settings made by hand, or a managed block or a repository that replaces the resource attributes.",
+        {"settings_revision": "Revision", **WHO},
+        [
+            p.Column("Last event", p.of_events(q.event_last(".+", by=by, scope=SCOPE)), "dateTimeAsIso", None, 165),
+            p.Column("Sessions", p.of_events(f"count by ({by}) ({_count(f'{by}, session_id')})"), width=95),
+        ],
+        width=24,
+        height=8,
+        links={"Developer": TO_DEVELOPER},
     )
 
 
