@@ -46,4 +46,5 @@ def written(given: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> 
     played = play(folder, given)
     assert played.returncode == 0, played.stdout + played.stderr
     assert "The attribute developer is left out" in said(played)
+    assert "+++ after" not in played.stdout
     return folder
