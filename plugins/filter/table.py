@@ -42,14 +42,13 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible import constants as C
 from ansible_collections.claude_code.observability.plugins.module_utils._table import lines
+from ansible_collections.claude_code.observability.plugins.plugin_utils._shown import shown
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str | list[str]:
     """The table in the form that the result format of the callback keeps."""
-    result_format = C.config.get_config_value("result_format", plugin_type="callback", plugin_name="default")
-    return "\n".join(lines(rows, columns)) if result_format == "yaml" else lines(rows, columns)
+    return shown(lines(rows, columns))
 
 
 class FilterModule:
