@@ -62,7 +62,8 @@ def _headers(case: Case) -> tuple[dict[str, str], list[Finding]]:
     try:
         return headers_of(source.headers_helper, case.own), []
     except HelperError as error:
-        detail = f"otelHeadersHelper {source.headers_helper} ({source.path}): {error}"
+        # Only the program: what follows may be a secret.
+        detail = f"otelHeadersHelper {source.headers_helper.split()[0]} ({source.path}): {error}"
         return {}, [Finding("headers-helper", detail, source.path)]
 
 
@@ -100,7 +101,7 @@ def _keys(effect: Effective) -> Iterator[dict[str, Any]]:
                     "value": display(name, one.setting.value),
                     "source": one.layer,
                     "where": one.setting.where,
-                    "reason": one.barred or "something stronger is set",
+                    "reason": one.barred,
                 }
                 for one in effect.candidates[name]
                 if one is not winner

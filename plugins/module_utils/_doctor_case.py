@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ._doctor_client import SEARCH_PATH, find_program, version_of
-from ._doctor_effective import ENABLE, ENDPOINT, Effective, effective
+from ._doctor_effective import ENABLE, Effective, effective
 from ._doctor_sources import CONFIG_DIR, Source, managed_sources, project_sources, shell_sources, user_sources
 from ._doctor_targets import SIGNALS, Target, exporters, target_of
 from ._run_as import User
 from ._settings_lint import ON
+from ._settings_plan import ENDPOINT
 
 
 @dataclass(frozen=True)

@@ -210,7 +210,7 @@ CAUSES = (
     Cause(
         "client-missing",
         WARNING,
-        "No Claude Code was found for this user.",
+        "Without Claude Code nothing can be sent.",
         "Install it, or look as the user who runs it.",
     ),
     Cause(
@@ -227,16 +227,16 @@ CAUSES = (
         untested="the versions exist for macOS; those for Linux do send",
     ),
     Cause(
-        "slow-collector",
-        WARNING,
-        "The collector takes so long that short sessions end before their metrics are sent.",
-        "Bring a collector nearer, or raise CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS.",
-    ),
-    Cause(
         "short-flush",
         WARNING,
         "Claude Code gets so little time at its end that the last metrics are lost.",
         "Take CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS out, or write 2000.",
+    ),
+    Cause(
+        "slow-collector",
+        WARNING,
+        "The collector takes so long that short sessions end before their metrics are sent.",
+        "Bring a collector nearer, or raise CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS.",
     ),
     Cause(
         "clock-skew",
@@ -271,7 +271,7 @@ CAUSES = (
     Cause(
         "server-managed",
         NOTE,
-        "Settings from Anthropic's server or a gateway are cached here. They beat the managed files; nobody judges them.",
+        "Settings from Anthropic's server or a gateway beat the managed files, and are not judged here.",
         "Look at them with /status in Claude Code.",
         untested="needs a claude.ai organization",
     ),

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 
 from ._doctor_sources import LAYERS, MANAGED, REPOSITORY, SHELL, USER, Setting, Source
 from ._settings_lint import EXPORTERS, OFF, SIGNALS
+from ._settings_plan import ENDPOINT
 
 ENABLE = "CLAUDE_CODE_ENABLE_TELEMETRY"
 OTLP = "OTEL_EXPORTER_OTLP_"
-ENDPOINT = f"{OTLP}ENDPOINT"
 HEADERS = f"{OTLP}HEADERS"
 NOT_FROM_REPOSITORY = "a repository may not set it"
 # What a managed variable for all signals takes out of the settings of users and shells.
@@ -28,7 +28,8 @@ _REMOVED_BY = {
 }
 _REPOSITORY_MAY_NOT = re.compile(
     rf"{ENABLE}|CLAUDE_CONFIG_DIR|OTEL_LOG_\w+|\w*ENHANCED_TELEMETRY_BETA|\w*BETA_TRACING\w*"
-    rf"|{OTLP}(?:(?:{'|'.join(SIGNALS)})_)?(?:ENDPOINT|HEADERS|PROTOCOL|CERTIFICATE|CLIENT_KEY|CLIENT_CERTIFICATE|INSECURE)"
+    rf"|{OTLP}(?:(?:{'|'.join(SIGNALS)})_)?"
+    r"(?:ENDPOINT|HEADERS|PROTOCOL|CERTIFICATE|CLIENT_KEY|CLIENT_CERTIFICATE|INSECURE)"
 )
 
 

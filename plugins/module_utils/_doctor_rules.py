@@ -13,12 +13,12 @@ from . import _resource_attributes as attributes
 from ._doctor_case import Case
 from ._doctor_causes import Finding
 from ._doctor_client import is_broken, is_old
-from ._doctor_effective import ENABLE, ENDPOINT
+from ._doctor_effective import ENABLE
 from ._doctor_reach import SLOW, Reached
 from ._doctor_sources import CONFIG_DIR, MANAGED, REPOSITORY, USER, read_settings
 from ._doctor_targets import EXPORTER, SIGNALS, WORDS, Target, exporters
 from ._settings_lint import EXPORTERS, OFF, ON, PROTOCOLS
-from ._settings_plan import ATTRIBUTES, SIGNAL_ENDPOINTS, display
+from ._settings_plan import ATTRIBUTES, ENDPOINT, SIGNAL_ENDPOINTS, display
 
 INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"
 SHUTDOWN = "CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS"
@@ -56,7 +56,9 @@ def about_files(case: Case) -> Iterator[Finding]:
 def about_client(case: Case) -> Iterator[Finding]:
     """The program."""
     if not case.program:
-        yield Finding("client-missing", f"{case.user.name} has no program named claude")
+        yield Finding(
+            "client-missing", f"There is no program claude on {case.user.name}'s search path or where installers put it"
+        )
     elif is_broken(case.version):
         yield Finding("broken-build", f"Claude Code is {case.version}", case.program)
     elif is_old(case.version):

@@ -202,20 +202,16 @@ def _commands(line: str) -> Iterator[list[str]]:
     """The simple commands of a line of shell, without quotes. A line that is only part of something is skipped."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|(){}")
     lexer.whitespace_split = True
-    words: list[str] = []
+    commands: list[list[str]] = [[]]
     try:
         for word in lexer:
-            if word.strip(";&|(){}"):
-                words.append(word)
-            elif words:
-                yield words
-                words = []
+            if not word.strip(";&|(){}"):
+                commands.append([])
+            elif commands[-1] or word not in ("then", "do", "else"):
+                commands[-1].append(word)
     except ValueError:
         return
-    if words and words[0] in ("then", "do", "else"):
-        words = words[1:]
-    if words:
-        yield words
+    yield from filter(None, commands)
 
 
 def _expanded(value: str, home: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
 
 from ._settings_lint import ON, protocol_of
+from ._settings_plan import ENDPOINT
 
 # What the doctor follows. Traces are a beta of their own.
 SIGNALS = ("metrics", "logs")
@@ -71,23 +72,35 @@ def exporters(env: Mapping[str, str], signal: str) -> list[str]:
 def target_of(env: Mapping[str, str], signal: str) -> Target:
     """Where one signal goes."""
     protocol = protocol_of(env, signal.upper())
-    names = [f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"]
-    given = [name for name in names if env.get(name)]
-    usable = [name for name in given if _usable(env[name], protocol)]
+    own = f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT"
+    given = {name: _trimmed(env[name], protocol, name == own) for name in (own, ENDPOINT) if env.get(name)}
+    usable = [name for name, value in given.items() if _is_usable(value, protocol)]
+    # One that looks like no URL at all leaves the place to the general one; one with a blank inside stops everything.
+    malformed = [name for name, value in given.items() if name not in usable and (not usable or " " in value)]
     variable = usable[0] if usable else ""
-    malformed = given[0] if given and not usable else ""
-    url = env[variable] if variable else DEFAULTS[protocol.partition("/")[0]]
+    url = given[variable] if variable else DEFAULTS[protocol.partition("/")[0]]
     if protocol == "grpc":
         insecure = env.get("OTEL_EXPORTER_OTLP_INSECURE", "").lower() in ON
         url = url if "://" in url else f"{'http' if insecure else 'https'}://{url}"
-    elif variable != names[0]:
+    elif variable != own:
         url = f"{url.rstrip('/')}/v1/{signal}"
     return Target(
-        signal, protocol, url, variable, malformed, _headers(env, signal, protocol), **_files(env, signal, protocol)
+        signal,
+        protocol,
+        url,
+        variable,
+        malformed[0] if malformed else "",
+        _headers(env, signal, protocol),
+        **_files(env, signal, protocol),
     )
 
 
-def _usable(value: str, protocol: str) -> bool:
+def _trimmed(value: str, protocol: str, is_whole: bool) -> str:
+    """Blanks around it do no harm, except behind a URL that the client adds a path to."""
+    return value.strip() if protocol == "grpc" or is_whole else value.lstrip()
+
+
+def _is_usable(value: str, protocol: str) -> bool:
     if re.search(r"\s", value):
         return False
     try:

@@ -19,8 +19,8 @@ description:
   - Profile files of the shell are read, never run. The user's C(otelHeadersHelper) is run, and C(claude --version).
     A script named by a repository's settings is not run.
   - What only a running session knows can't be seen, such as C(--settings) on its command line, a C(.envrc), or
-    settings of an editor. Settings from Anthropic's server are not judged, nor are a macOS configuration profile and the
-    Windows registry.
+    settings of an editor. Settings from Anthropic's server are not judged, nor are a macOS configuration profile and
+    the Windows registry.
 extends_documentation_fragment:
   - claude_code.observability.attributes
 attributes:
@@ -112,7 +112,9 @@ users:
       returned: success
       contains:
         cause: {description: The name of the cause., type: str}
-        severity: {description: "V(error): telemetry is lost. V(warning): it is late, wrong or partial. V(note).", type: str}
+        severity:
+          description: V(error), telemetry is lost; V(warning), it is late, wrong or partial; V(note).
+          type: str
         text: {description: What is there and what comes of it., type: str}
         fix: {description: What to do., type: str}
         where: {description: The file and line to change. Empty if it is not in a file., type: str}
@@ -127,7 +129,9 @@ users:
         source: {description: "V(managed), V(local), V(project), V(user) or V(shell).", type: str}
         where: {description: File and line., type: str}
         shadows:
-          description: "Settings of the same variable that do not count: value, source, where and reason."
+          description: >-
+            Settings of the same variable that do not count, with value, source, where and reason. Without a reason a
+            stronger one hides it.
           type: list
           elements: dict
     sources:
