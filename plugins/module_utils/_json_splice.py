@@ -129,6 +129,17 @@ def edit_object(text: str, key: str, changes: Mapping[str, str | None]) -> str:
     return _add_member(text, top, key, style.object(new, pad))
 
 
+def edit_top(text: str, key: str, raw: str | None) -> str:
+    """The text with a top-level key set to a raw JSON value, or taken out (None)."""
+    top = read_document(text)
+    if raw is None:
+        return remove_key(text, key)
+    style = _style_of(text, top)
+    if top is None:
+        return style.object({key: raw}, "") + style.newline
+    return text[: top.start] + _edit_member(text[top.start : top.end], key, raw, style, "") + text[top.end :]
+
+
 def remove_key(text: str, key: str) -> str:
     """The text without that top-level key."""
     top = read_document(text)

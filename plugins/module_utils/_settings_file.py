@@ -10,15 +10,20 @@ Locks and writes as the client does: a directory `settings.json.lock`, a re-read
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
+import shlex
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ._safe_files import STALE, FileError, age_of, read_file, replace_file, status_of, sweep
-from ._settings_plan import Plan, Record, Wanted, dump_record, load_record, make_plan
+from ._settings_plan import HELPER, Change, Plan, Record, Wanted, dump_record, load_record, make_plan
 
+# Holds a credential: made, and taken away, with the settings.
+SCRIPT_NAME = "claude_code.observability-headers"
 RECORD_NAME = ".claude_code.observability.json"
 BACKUPS = 3
 LOCK_WAIT = 0.8
@@ -40,14 +45,22 @@ class Outcome:
 def update(directory: str, wanted: Wanted, backup: bool = False, check: bool = False) -> Outcome:
     """Brings the settings in a client's configuration directory to what is wanted. Raises FileError and PlanError."""
     path = os.path.join(directory, "settings.json")
+    script = os.path.join(directory, SCRIPT_NAME)
+    wanted = replace(wanted, helper=shlex.quote(script) if wanted.headers else "")
     try:
         plan, record = _look(directory, path, wanted)
-        changed = plan.changed or (plan.record is None and record is not None)
+        other_script = not _is_script(script, wanted.headers)
+        changed = plan.changed or (plan.record is None and record is not None) or other_script
         if changed:
             _refuse_foreign_directory(directory)
-        if check or not changed:
-            return Outcome(path, plan, changed)
-        return _write(directory, path, wanted, backup)
+        if changed and not check:
+            plan, backup_file = _write(directory, path, script, wanted, backup)
+        else:
+            backup_file = ""
+        if other_script and all(change.key != HELPER for change in plan.changes):
+            raw = json.dumps(HELPER)
+            plan = replace(plan, changes=(*plan.changes, Change(HELPER, raw, raw)))
+        return Outcome(path, plan, changed, backup_file)
     except OSError as error:
         raise FileError(f"{error.filename or path}: {error.strerror or error}") from error
 
@@ -59,7 +72,8 @@ def _look(directory: str, path: str, wanted: Wanted) -> tuple[Plan, Record | Non
     return make_plan(path, read_file(path), record, wanted), record
 
 
-def _write(directory: str, path: str, wanted: Wanted, backup: bool) -> Outcome:
+def _write(directory: str, path: str, script: str, wanted: Wanted, backup: bool) -> tuple[Plan, str]:
+    """The plan that was carried out, and the backup."""
     made = _make_directory(directory)
     target = os.path.realpath(path)
     record_path = os.path.join(directory, RECORD_NAME)
@@ -67,8 +81,10 @@ def _write(directory: str, path: str, wanted: Wanted, backup: bool) -> Outcome:
     with contextlib.ExitStack() as locks:
         for place in dict.fromkeys((path, target)):
             locks.enter_context(_lock(place))
-        for place in (target, record_path):
+        for place in (target, record_path, script):
             sweep(place)
+        if wanted.headers and not _is_script(script, wanted.headers):
+            replace_file(script, _script(wanted.headers), status_of(script), 0o700)
         for _attempt in range(_TRIES):
             seen = status_of(target)
             plan, old = _look(directory, path, wanted)
@@ -83,6 +99,8 @@ def _write(directory: str, path: str, wanted: Wanted, backup: bool) -> Outcome:
                 break
         else:
             raise FileError(f"{path}: somebody else keeps writing it; run this again")
+        if not wanted.headers and not _is_script(script, {}):
+            os.unlink(script)
         if new is None and old is not None:
             replace_file(record_path, None, status_of(record_path))
             _drop_backups(directory, plan.after)
@@ -92,7 +110,23 @@ def _write(directory: str, path: str, wanted: Wanted, backup: bool) -> Outcome:
         # Others may have put something there since: then it stays.
         with contextlib.suppress(OSError):
             os.rmdir(directory)
-    return Outcome(path, plan, plan.changed or (new is None and old is not None), backup_file)
+    return plan, backup_file
+
+
+def _script(headers: Mapping[str, str]) -> bytes:
+    return f"#!/bin/sh\ncat <<'HEADERS'\n{json.dumps(headers)}\nHEADERS\n".encode()
+
+
+def _is_script(path: str, headers: Mapping[str, str]) -> bool:
+    """Whether our script says these headers, and nobody else can read it. Without headers: whether there is none."""
+    try:
+        seen = os.lstat(path)
+    except FileNotFoundError:
+        return not headers
+    if not headers:
+        return not stat.S_ISREG(seen.st_mode)
+    right = (seen.st_mode, seen.st_uid) == (stat.S_IFREG | 0o700, os.geteuid())
+    return right and read_file(path) == _script(headers)
 
 
 def _refuse_foreign_directory(directory: str) -> None:

@@ -22,6 +22,8 @@ from . import _resource_attributes as attributes
 
 ENV = "env"
 ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES"
+# A top-level key: the command whose answer are further headers. Kept like the variables.
+HELPER = "otelHeadersHelper"
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 # These beat the general endpoint for their signal.
 SIGNAL_ENDPOINTS = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT")
@@ -38,12 +40,20 @@ class Wanted:
     """What we want in the file. Empty: nothing of ours.
 
     Of the variables in `if_absent`, for OTEL_RESOURCE_ATTRIBUTES of its items, those that stand there without us stay.
+    `headers` are what our script says, `helper` is the command that runs it.
     """
 
     env: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
     refuse_foreign_endpoint: bool = False
     if_absent: frozenset[str] = frozenset()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    helper: str = ""
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The variables, and the key beside them."""
+        return {**self.env, **({HELPER: self.helper} if self.helper else {})}
 
 
 @dataclass(frozen=True)
@@ -121,7 +131,7 @@ class Plan:
 
 def make_plan(path: str, data: bytes | None, record: Record | None, wanted: Wanted) -> Plan:
     """The plan for a file (None: it does not exist). Raises PlanError."""
-    if record is None and not wanted.env and not wanted.attributes:
+    if record is None and not wanted.values and not wanted.attributes:
         return Plan(data, data, None)
     mark, codec, text = decode(path, data or b"")
     try:
@@ -196,8 +206,8 @@ class _Base:
 
 
 def _plan(path: str, data: bytes | None, mark: bytes, codec: str, text: str, record: Record, wanted: Wanted) -> Plan:
-    names = list(dict.fromkeys([*wanted.env, *([ATTRIBUTES] if wanted.attributes else []), *record.values]))
-    now = _env_of(text, names)
+    names = list(dict.fromkeys([*wanted.values, *([ATTRIBUTES] if wanted.attributes else []), *record.values]))
+    now = _values_of(text, names)
     warnings = _check_endpoints(path, text, now, record, wanted)
     base = _base_of(data, text, now, names, record)
     if wanted.attributes and not (base.without[ATTRIBUTES] or '"').startswith('"'):
@@ -205,17 +215,17 @@ def _plan(path: str, data: bytes | None, mark: bytes, codec: str, text: str, rec
         raise splice.JsonError(f"{ATTRIBUTES} is {found}, not a string", _position_of(text, ATTRIBUTES))
 
     goal = {key: _goal(key, base.without[key], wanted) for key in names}
-    base_env = _env_of(base.text)
+    base_env = _values_of(base.text)
     edits = {key: raw for key, raw in goal.items() if not _same(raw, base_env.get(key))}
     ours = {key: raw for key, raw in goal.items() if raw is not None and not _same(raw, base.without[key])}
-    after_text = splice.edit_object(base.text, ENV, edits) if edits else base.text
+    after_text = _edited(base.text, edits)
     _verify(base.text, after_text, edits)
     exists = data is not None or bool(ours)
     if not ours:
         after_text, exists = _without_empty_objects(after_text, base, exists, bool(edits))
     after = mark + after_text.encode(codec) if exists else None
 
-    then = _env_of(after_text) if exists else {}
+    then = _values_of(after_text) if exists else {}
     return Plan(
         before=data,
         after=after,
@@ -238,14 +248,15 @@ def _base_of(data: bytes | None, text: str, now: Mapping[str, str], names: list[
         return _Base(text, without, False, False, record.created_file, record.created_env)
     else:
         created_file = data is None
-    env = _env_of(text, names)
+    env = _values_of(text, names)
     created_env = splice.find_object(text, ENV) is None
     return _Base(text, {key: env.get(key) for key in names}, True, undo is not None, created_file, created_env)
 
 
 def _without_empty_objects(text: str, base: _Base, exists: bool, edited: bool) -> tuple[str, bool]:
     """The text without an env that we made, and whether anything but what we made is left."""
-    if base.created_env and edited and not _env_of(text):
+    env = splice.find_object(text, ENV)
+    if base.created_env and edited and env is not None and not env.members:
         text = splice.remove_key(text, ENV)
     top = splice.read_document(text)
     return text, exists and not (base.created_file and (top is None or not top.members))
@@ -263,9 +274,9 @@ def _record_of(base: _Base, text: str, data: bytes, ours: Mapping[str, str], rec
 
 
 def _goal(key: str, without: str | None, wanted: Wanted) -> str | None:
-    if key in wanted.env:
+    if key in wanted.values:
         left = without is not None and key in wanted.if_absent
-        return without if left else splice.json_string(wanted.env[key])
+        return without if left else splice.json_string(wanted.values[key])
     if key == ATTRIBUTES and wanted.attributes:
         text = _text(without) if without is not None else ""
         return splice.json_string(attributes.change(text, _item_changes(text, wanted)))
@@ -330,7 +341,7 @@ def _left_alone(key: str, now: Mapping[str, str], record: Record, wanted: Wanted
     """The user gave it another value since, and it is not wanted any more."""
     raw = now.get(key)
     owned = record.values[key]
-    if key in wanted.env or (key == ATTRIBUTES and wanted.attributes) or _same(raw, owned.before):
+    if key in wanted.values or (key == ATTRIBUTES and wanted.attributes) or _same(raw, owned.before):
         return False
     return raw is not None and _same(_without_us(key, raw, record), raw)
 
@@ -367,14 +378,24 @@ def _position_of(text: str, key: str) -> int:
     return member.key_start if member else 0
 
 
-def _env_of(text: str, ours: Iterable[str] = ()) -> dict[str, str]:
-    """The raw values under env. Duplicates are refused among our keys; the others' are theirs."""
+def _values_of(text: str, ours: Iterable[str] = ()) -> dict[str, str]:
+    """The raw values under env, and that of the key beside it. Duplicates are refused among ours, others are theirs."""
+    top = splice.read_document(text)
     env = splice.find_object(text, ENV)
-    if env is None:
-        return {}
     for key in ours:
-        env.find(key)
-    return {member.key: text[member.start : member.end] for member in env.members}
+        place = top if key == HELPER else env
+        if place is not None:
+            place.find(key)
+    variables = [member for member in (env.members if env else ()) if member.key != HELPER]
+    beside = [member for member in (top.members if top else ()) if member.key == HELPER]
+    return {member.key: text[member.start : member.end] for member in variables + beside}
+
+
+def _edited(text: str, edits: Mapping[str, str | None]) -> str:
+    variables = {key: raw for key, raw in edits.items() if key != HELPER}
+    if variables:
+        text = splice.edit_object(text, ENV, variables)
+    return splice.edit_top(text, HELPER, edits[HELPER]) if HELPER in edits else text
 
 
 def _verify(before: str, after: str, edits: Mapping[str, str | None]) -> None:
@@ -384,11 +405,19 @@ def _verify(before: str, after: str, edits: Mapping[str, str | None]) -> None:
         top = splice.read_document(text)
         env = splice.find_object(text, ENV)
         return (
-            [(one.key, text[one.start : one.end]) for one in (top.members if top else ()) if one.key != ENV],
-            [(one.key, text[one.start : one.end]) for one in (env.members if env else ()) if one.key not in edits],
+            [
+                (one.key, text[one.start : one.end])
+                for one in (top.members if top else ())
+                if one.key != ENV and not (one.key == HELPER and HELPER in edits)
+            ],
+            [
+                (one.key, text[one.start : one.end])
+                for one in (env.members if env else ())
+                if one.key == HELPER or one.key not in edits
+            ],
         )
 
-    values = _env_of(after)
+    values = _values_of(after)
     if members(before) != members(after) or any(values.get(key) != raw for key, raw in edits.items()):
         raise splice.JsonError("the edit would not give what was intended, so nothing was written", 0)
 

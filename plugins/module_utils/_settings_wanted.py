@@ -14,12 +14,14 @@ from dataclasses import replace
 from typing import Any
 
 from . import _resource_attributes as attributes
-from ._settings_lint import Findings, lint
+from ._settings_lint import SIGNALS, Findings, lint, protocol_of
 from ._settings_plan import ATTRIBUTES, Wanted, is_secret
 
 # These stand for the name and the home of the user whose file it is.
 USER = "{user}"
 HOME = "{home}"
+_HEADER = re.compile(r"[A-Za-z0-9-]+")
+_HEADER_VALUE = re.compile(r"[ -~]+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -39,9 +41,9 @@ def wanted_for(user: str, options: Mapping[str, Any]) -> Wanted:
 
 def wanted_for_everybody(options: Mapping[str, Any]) -> Wanted:
     """What the managed settings of a host shall hold. Raises OptionError."""
-    for name in ("users", "all_users", "user_resource_attributes", "config_dir"):
-        if options[name]:
-            raise OptionError(f"{name} says whose settings; with scope managed they are everybody's: leave {name} out")
+    for name in ("users", "all_users", "user_resource_attributes", "config_dir", "headers_helper"):
+        if options.get(name):
+            raise OptionError(f"{name} is for single users; with scope managed settings are everybody's: leave it out")
     if options["state"] == "absent":
         return Wanted()
     wanted = _wanted(options, {})
@@ -74,7 +76,8 @@ def _wanted(options: Mapping[str, Any], own: Mapping[str, str]) -> Wanted:
     unknown = sorted(if_absent - {*env, *([ATTRIBUTES] if items else [])})
     if unknown:
         raise OptionError(f"if_absent names {', '.join(unknown)}, which this call does not set: correct or remove it")
-    return Wanted(env, items, options["endpoint_conflict"] == "refuse", if_absent)
+    headers = _strings("headers_helper", options.get("headers_helper") or {})
+    return Wanted(env, items, options["endpoint_conflict"] == "refuse", if_absent, headers)
 
 
 def revision(env: Mapping[str, Any], names: Iterable[str], scope: str) -> str:
@@ -104,7 +107,17 @@ def _is_credential(name: str, options: Mapping[str, Any]) -> bool:
 
 def judged(options: Mapping[str, Any]) -> Findings:
     """What Claude Code would make of the variables. Raises OptionError."""
-    return lint({**_strings("env", options["env"]), **_strings("secret_env", options["secret_env"])})
+    env = {**_strings("env", options["env"]), **_strings("secret_env", options["secret_env"])}
+    found = lint(env)
+    headers = _strings("headers_helper", options.get("headers_helper") or {})
+    if headers and "grpc" in (protocol_of(env, signal) for signal in SIGNALS):
+        found.problems.append("headers_helper with grpc: Claude Code asks it over HTTP only. Use secret_env or HTTP.")
+    for name, value in headers.items():
+        if not _HEADER.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            found.problems.append(
+                f"headers_helper.{name}: a header has a name of letters, digits and - and a value of printable ASCII."
+            )
+    return found
 
 
 def _strings(option: str, values: Any) -> dict[str, str]:

@@ -98,6 +98,15 @@ options:
       - Further variables whose values appear nowhere in the output, for example C(OTEL_EXPORTER_OTLP_HEADERS).
     type: dict
     default: {}
+  headers_helper:
+    description:
+      - HTTP headers, such as C(Authorization), that Claude Code gets from a script instead of from its settings.
+      - The script C(claude_code.observability-headers) lies beside C(settings.json), where only its user can read it,
+        and the key C(otelHeadersHelper) names it. Both go with V(absent), or when an earlier call asked for them and
+        the present one does not.
+      - Over HTTP only, and not with O(scope=managed).
+    type: dict
+    default: {}
   resource_attributes:
     description:
       - Items for C(OTEL_RESOURCE_ATTRIBUTES), such as C(developer) and C(team). They are merged into the user's own.
@@ -338,6 +347,7 @@ def main() -> None:
             "config_dir": {"type": "str", "default": ""},
             "env": {"type": "dict", "default": {}},
             "secret_env": {"type": "dict", "default": {}, "no_log": True},
+            "headers_helper": {"type": "dict", "default": {}, "no_log": True},
             "resource_attributes": {"type": "dict", "default": {}},
             "user_resource_attributes": {"type": "dict", "default": {}},
             "if_absent": {"type": "list", "elements": "str", "default": []},
@@ -487,7 +497,7 @@ def _result(outcome: Outcome) -> dict[str, Any]:
         "backup_file": outcome.backup_file,
         "warnings": list(plan.warnings),
     }
-    if plan.changed:
+    if plan.changes:
         result["diff"] = {
             "before_header": outcome.path,
             "after_header": outcome.path,

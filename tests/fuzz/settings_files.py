@@ -21,6 +21,7 @@ OTHER_KEYS = (
     "$schema",
     "PATH",
     "HTTP_PROXY",
+    "otelHeadersHelper",
     "env",
     "",
     "é",

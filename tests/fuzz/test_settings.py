@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from ansible_collections.claude_code.observability.plugins.module_utils import _resource_attributes as attributes
 from ansible_collections.claude_code.observability.plugins.module_utils._settings_plan import (
+    HELPER,
     PlanError,
     Record,
     Wanted,
@@ -40,7 +41,8 @@ def wanted_by(draw: Random) -> Wanted:
     if not env and not items:
         env = {"NEW_ONE": "1"}
     names = [*env, *([KEYS[-1]] if items else [])]
-    return Wanted(env, items, if_absent=frozenset(name for name in names if draw.random() < 0.3))
+    if_absent = frozenset(name for name in names if draw.random() < 0.3)
+    return Wanted(env, items, if_absent=if_absent, helper=draw.choice(("", "", "", "/x/headers")))
 
 
 def load(data: bytes | None) -> Any:
@@ -76,7 +78,8 @@ def merged(before: Any, wanted: Wanted) -> Any:
             new |= {} if stays else {name: f"{name}={value}"}
         if new or KEYS[-1] not in env:
             env[KEYS[-1]] = attributes.change(text, new)
-    return {**before, "env": env} if env or "env" in before else before
+    helper = {HELPER: wanted.helper} if wanted.helper else {}
+    return {**before, **({"env": env} if env or "env" in before else {}), **helper}
 
 
 def left_by(before: Any, wanted: Wanted) -> set[str]:
@@ -110,14 +113,16 @@ def check(file: File, wanted: Wanted, other: Wanted) -> None:
     after = load(done.after)
     assert after == merged(before, wanted)
     assert set(done.left) == left_by(before, wanted)
-    assert list(after) == list(before) + ([] if "env" in before else ["env"])
+    new = ["env", *([HELPER] if wanted.helper else [])]
+    assert list(after) == list(before) + [name for name in new if name not in before]
     env = before.get("env", {})
     assert [key for key in after["env"] if key in env] == list(env)
     if not done.changed:
         assert done.record is None and after == before
         return
 
-    check_untouched(file, done.after, wanted)
+    if not wanted.helper:
+        check_untouched(file, done.after, wanted)
 
     again = make_plan("f", done.after, done.record, wanted)
     assert (again.changed, again.left) == (False, done.left)

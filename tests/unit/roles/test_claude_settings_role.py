@@ -65,6 +65,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "managed-dir": ({**MANAGED, "claude_settings_config_dir": "/x"}, "unset claude_settings_config_dir, or"),
     "managed-own": ({**MANAGED, "claude_settings_user_attributes": {"a": {}}}, "unset claude_settings_user_attributes"),
     "managed-user": ({"claude_settings_scope": "managed"}, "claude_settings_developer holds {user}, but managed"),
+    "managed-helper": (
+        {**MANAGED, "claude_settings_credential": "abc", "claude_settings_credential_helper": True},
+        "unset claude_settings_credential_helper, or",
+    ),
+    "grpc-helper": (
+        {"claude_settings_credential": "abc", "claude_settings_credential_helper": True},
+        "claude_settings_credential_helper is true, but Claude Code asks a helper over HTTP only",
+    ),
     "blank": ({"claude_settings_credential": "a b"}, "claude_settings_credential holds something else"),
     "percent": ({"claude_settings_credential": "a%20"}, "claude_settings_credential holds something else"),
     "comma": ({"claude_settings_credential": "a,b=c"}, "claude_settings_credential holds something else"),

@@ -23,6 +23,7 @@ from tests.tools.killed import killed_at
 NOTHING = Wanted()
 ONE = Wanted({"A": "1", "B": "2"})
 TWO = Wanted({"A": "3", "C": "4"}, {"developer": "alice"})
+SCRIPT = Wanted({"A": "3"}, headers={"Authorization": "Bearer t"})
 FORMER = b'{"env": {"B": "user"}, "model": "opus"}\n'
 LONG_AGO = 1_000_000_000
 
@@ -51,8 +52,9 @@ def update(home: Path, wanted: Wanted, **options: Any) -> files.Outcome:
 
 
 def content(home: Path) -> bytes | None:
+    """The settings, wherever the home is."""
     path = home / "settings.json"
-    return path.read_bytes() if path.exists() else None
+    return path.read_bytes().replace(str(home).encode(), b"HOME") if path.exists() else None
 
 
 def names(home: Path) -> list[str]:
@@ -279,7 +281,7 @@ def ours_and_a_foreign_write_before(home: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"opus", b"sonnet"))
 
 
-@pytest.mark.parametrize("wanted", [TWO, NOTHING], ids=["present", "absent"])
+@pytest.mark.parametrize("wanted", [TWO, SCRIPT, NOTHING], ids=["present", "script", "absent"])
 @pytest.mark.parametrize(
     "prepare", [nothing_before, a_file_before, ours_before, only_ours_before, ours_and_a_foreign_write_before]
 )
@@ -306,6 +308,7 @@ def test_killed_at_any_step(tmp_path: Path, prepare: Callable[[Path], None], wan
         update(home, NOTHING)
         assert content(home) == former
         assert not (home / files.RECORD_NAME).exists()
+        assert not (home / files.SCRIPT_NAME).exists()
     assert step > 10 or (old == new and step < 5)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -122,10 +123,17 @@ def test_root_in_somebody_elses_home_is_refused(
         ({"config_dir": "/home/../etc"}, "config_dir is /home/../etc: make it an absolute path without .."),
         ({"config_dir": "/x", "users": ["a", "b"]}, "config_dir is /x for several users: put {user} or {home} into it"),
         ({"all_users": True, "users": ["a"]}, "all_users and users exclude each other"),
-        ({"scope": "managed", "users": ["a"]}, "with scope managed they are everybody's: leave users out"),
-        ({"scope": "managed", "all_users": True}, "leave all_users out"),
-        ({"scope": "managed", "config_dir": "/x"}, "leave config_dir out"),
-        ({"scope": "managed", "user_resource_attributes": {"a": {}}}, "leave user_resource_attributes out"),
+        ({"scope": "managed", "users": ["a"]}, "users is for single users; with scope managed settings are"),
+        ({"scope": "managed", "all_users": True}, "all_users is for single users"),
+        ({"scope": "managed", "config_dir": "/x"}, "config_dir is for single users"),
+        ({"scope": "managed", "user_resource_attributes": {"a": {}}}, "user_resource_attributes is for single users"),
+        ({"scope": "managed", "headers_helper": {"A": "s3cret"}}, "headers_helper is for single users"),
+        (
+            {"headers_helper": {"A": "s3cret"}, "env": {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}},
+            "headers_helper with grpc: Claude Code asks it over HTTP only",
+        ),
+        ({"headers_helper": {"A b": "s3cret"}}, "headers_helper.A b: a header has a name of letters"),
+        ({"headers_helper": {"A": "s3cret\n"}}, "headers_helper.A: a header has a name of letters"),
         (
             {"scope": "managed", "resource_attributes": {"developer": "{user}"}},
             "resource_attributes.developer is {user}, but with scope managed it is the same for every user",
@@ -285,3 +293,58 @@ def test_all_users_of_the_host(
         {"name": "nowhere", "reason": f"{tmp_path}/nowhere: No such file or directory"},
     ]
     assert settings.exists()
+
+
+def test_headers_from_a_script(settings: Path, call: Any) -> None:
+    settings.parent.mkdir()
+    before = '{"env": {"A": "0"},\n "otelHeadersHelper": "mine"}'
+    settings.write_text(before)
+    script = settings.parent / "claude_code.observability-headers"
+    headers = {"Authorization": "Bearer s3cret'$HOME"}
+    first = call(env={"A": "1"}, headers_helper=headers)
+    assert first["users"][0]["keys_changed"] == ["A", "otelHeadersHelper"]
+    body = json.loads(settings.read_text())
+    said = subprocess.run(body["otelHeadersHelper"], shell=True, check=True, capture_output=True, text=True).stdout
+    assert (json.loads(said), list(body)) == (headers, ["env", "otelHeadersHelper"])
+    assert script.stat().st_mode & 0o777 == 0o700
+    assert "s3cret" not in settings.read_text() + json.dumps(first)
+    assert not call(env={"A": "1"}, headers_helper=headers)["changed"]
+
+    new = {"env": {"A": "1"}, "headers_helper": {"Authorization": "Bearer n3w"}}
+    for again in (call(**new, _ansible_check_mode=True), call(**new)):
+        assert (again["changed"], again["users"][0]["keys_changed"]) == (True, ["otelHeadersHelper"])
+        assert again["diff"][0]["after"] == '"otelHeadersHelper": (hidden, new value)\n'
+    assert "n3w" in script.read_text()
+    script.chmod(0o755)
+    assert call(**new)["changed"]
+    assert script.stat().st_mode & 0o777 == 0o700
+
+    assert call(env={"A": "1"})["users"][0]["keys_changed"] == ["otelHeadersHelper"]
+    assert json.loads(settings.read_text())["otelHeadersHelper"] == "mine"
+    assert not script.exists()
+    call(**new)
+    call(state="absent")
+    assert settings.read_text() == before
+    assert os.listdir(settings.parent) == ["settings.json"]
+
+
+def test_a_script_that_a_kill_left_goes(settings: Path, call: Any) -> None:
+    settings.parent.mkdir()
+    script = settings.parent / "claude_code.observability-headers"
+    script.write_text("secret")
+    assert call(state="absent")["changed"]
+    assert not script.exists()
+
+
+def test_something_else_by_the_name_of_the_script(settings: Path, call: Any, tmp_path: Path) -> None:
+    settings.parent.mkdir()
+    target = tmp_path / "mine"
+    target.write_text("mine")
+    script = settings.parent / "claude_code.observability-headers"
+    script.symlink_to(target)
+    call(headers_helper={"Authorization": "Bearer t1"})
+    assert target.read_text() == "mine" and not script.is_symlink()
+    script.unlink()
+    script.mkdir()
+    result = call(headers_helper={"Authorization": "Bearer t2"})
+    assert result["failed"] and str(script) in result["msg"]
