@@ -15,7 +15,7 @@ from typing import Any
 
 from . import _resource_attributes as attributes
 from ._settings_lint import SIGNALS, Findings, lint, protocol_of
-from ._settings_plan import ATTRIBUTES, Wanted, is_secret
+from ._settings_plan import ATTRIBUTES, HELPER, Wanted, is_secret
 
 # These stand for the name and the home of the user whose file it is.
 USER = "{user}"
@@ -69,6 +69,8 @@ def _wanted(options: Mapping[str, Any], own: Mapping[str, str]) -> Wanted:
     problems = [problem for problem in (attributes.problem_with(*item) for item in items.items()) if problem]
     if problems:
         raise OptionError("resource_attributes: " + "; ".join(problems))
+    if HELPER in env:
+        raise OptionError(f"env.{HELPER} is a key beside env, not a variable: use headers_helper")
     for name in env:
         if not _NAME.fullmatch(name):
             raise OptionError(f"env: {name!r} is no name for an environment variable")

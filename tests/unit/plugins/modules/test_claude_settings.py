@@ -132,6 +132,7 @@ def test_root_in_somebody_elses_home_is_refused(
             {"headers_helper": {"A": "s3cret"}, "env": {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}},
             "headers_helper with grpc: Claude Code asks it over HTTP only",
         ),
+        ({"env": {"otelHeadersHelper": "x"}}, "env.otelHeadersHelper is a key beside env, not a variable"),
         ({"headers_helper": {"A b": "s3cret"}}, "headers_helper.A b: a header has a name of letters"),
         ({"headers_helper": {"A": "s3cret\n"}}, "headers_helper.A: a header has a name of letters"),
         (
