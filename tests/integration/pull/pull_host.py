@@ -47,6 +47,8 @@ class Laptop:
         (archive,) = self._folder.glob("*.tar.gz")
         run("docker", "cp", str(archive), f"{NAME}:{ARCHIVE}")
         self.sh("useradd --create-home ada")
+        # A server would not mind whose the repository is.
+        self.sh("git config --system --add safe.directory '*'")
         self.sh(f"git init -q --bare -b main {REPOSITORY} && git clone -q {REPOSITORY} /srv/work")
 
     @staticmethod
