@@ -40,6 +40,7 @@ class Outcome(NamedTuple):
     code: int
     rows: dict[tuple[str, str], Row]
     output: str
+    clients: dict[str, dict[str, str]]
 
     def row(self, check: str, host: str = "one") -> Row:
         return self.rows[(check, host)]
@@ -62,11 +63,14 @@ class Stack:
     def __init__(self) -> None:
         self.lost: set[tuple[str, str]] = set()
         self.series = 0
+        self.seen: list[dict[str, str]] = []
         self.entries: list[int] = []
         self.pushed: dict[str, list[dict[str, str]]] = {"metrics": [], "logs": []}
         self.asked: list[tuple[str, str]] = []
 
     def push(self, signal: str, body: bytes) -> None:
+        if not body:
+            return  # The doctor's empty request.
         if signal == "metrics":
             request = metrics_service_pb2.ExportMetricsServiceRequest.FromString(body)
             items = request.resource_metrics[0].scope_metrics[0].metrics[0].sum.data_points[0].attributes
@@ -84,6 +88,11 @@ class Stack:
         signal = "logs" if path.startswith("/loki/") else "metrics"
         if "probe_id" in query:
             result: list[Any] = [{"metric": labels, "value": [0, "1"]} for labels in self.pushed[signal]]
+        elif "settings_revision" in query:
+            return {
+                "status": "success",
+                "data": {"resultType": "vector", "result": [{"metric": one, "value": [0, "1"]} for one in self.seen]},
+            }
         elif signal == "logs":
             result = [{"stream": {}, "values": [["0", "event"]] * count} for count in self.entries]
         else:
@@ -104,8 +113,12 @@ class Stack:
 def http_handler(stack: Stack) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            stack.push(self.path.rpartition("/")[2], self.rfile.read(int(self.headers["Content-Length"])))
-            self.reply(b"")
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path == "/api/v1/query":
+                self.reply(json.dumps(stack.answer(self.path, parse_qs(body.decode())["query"][0])).encode())
+            else:
+                stack.push(self.path.rpartition("/")[2], body)
+                self.reply(b"")
 
         def do_GET(self) -> None:
             url = urlsplit(self.path)
@@ -134,6 +147,7 @@ class Site:
             name: ["one"] for name in ("otel_collector", "prometheus", "loki", "grafana")
         }
         self.hosts: dict[str, dict[str, Any]] = {}
+        self.clients: dict[str, dict[str, Any]] = {}
         self.variables: dict[str, Any] = {
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
@@ -144,27 +158,48 @@ class Site:
             "grafana_port": http_port,
         }
 
-    def verify(self, *arguments: str) -> Outcome:
+    def play(self, playbook: str, *arguments: str) -> tuple[int, str]:
+        """Exit code and output."""
         children = {
             group: {"hosts": {host: self.hosts.get(host, {}) for host in hosts}} for group, hosts in self.groups.items()
         }
+        groups = {
+            "claude_code_observability": {"children": children},
+            "clients": {"hosts": self.clients},
+            "all": {"vars": self.variables},
+        }
         inventory = self.folder / "inventory.json"
-        inventory.write_text(json.dumps({"claude_code_observability": {"children": children, "vars": self.variables}}))
+        inventory.write_text(json.dumps(groups))
         command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory)]
-        command += ["claude_code.observability.verify", "-e", "verify_timeout=1", *arguments]
+        command += [f"claude_code.observability.{playbook}", *arguments]
         environment = {
             **os.environ,
+            "HOME": str(self.folder),
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
             "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
             "ANSIBLE_NOCOLOR": "1",
         }
-        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        output = run.stdout + run.stderr
+        run = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        return run.returncode, run.stdout + run.stderr
+
+    def verify(self, *arguments: str) -> Outcome:
+        code, output = self.play(
+            "verify", "-e", "verify_timeout=1", "-e", f"verify_json={self.folder}/rows.json", *arguments
+        )
         table = re.search(r'"msg": (\[.*?\n    \])', output, re.DOTALL)
         assert table, output
         lines = [re.split(r"  +", line, maxsplit=3) for line in json.loads(table[1])[1:]]
-        return Outcome(run.returncode, {(check, host): Row(host, *rest) for check, host, *rest in lines}, output)
+        rows = {(check, host): Row(host, *rest) for check, host, *rest in lines} if any(self.groups.values()) else {}
+        data = json.loads((self.folder / "rows.json").read_text())
+        return Outcome(code, rows, output, {row["host"]: row for row in data["clients"]})
+
+    def client(self, name: str, developer: str) -> Path:
+        """Adds a client with a configuration directory of its own, which it returns."""
+        directory = self.folder / name
+        directory.mkdir()
+        self.clients[name] = {"claude_settings_config_dir": str(directory), "claude_settings_developer": developer}
+        return directory
 
 
 @pytest.fixture
@@ -306,3 +341,93 @@ def test_limit_leaves_a_table(site: Site, stack: Stack) -> None:
     assert outcome.code == 0, outcome.output
     assert {host for _check, host in outcome.rows} == {"two"}
     assert outcome.row("Loki has the probe", "two").result == "skipped"
+
+
+def revision_of(directory: Path) -> str:
+    env = json.loads((directory / "settings.json").read_text())["env"]
+    return dict(item.split("=") for item in env["OTEL_RESOURCE_ATTRIBUTES"].split(","))["settings_revision"]
+
+
+@pytest.fixture
+def fleet(site: Site, stack: Stack) -> Site:
+    """Of six clients, ada sends with her settings, grace sent with others, hedy never. No stack but Prometheus."""
+    site.groups = {"prometheus": ["one"]}
+    site.variables["otel_collector_external_url"] = f"http://127.0.0.1:{site.variables['otel_collector_http_port']}"
+    site.variables["claude_settings_protocol"] = "http/protobuf"
+    directories = {name: site.client(f"laptop-{name}", name) for name in ("ada", "grace", "hedy", "linus", "ken")}
+    code, output = site.play("clients", "--limit", "laptop-ada,laptop-grace,laptop-hedy")
+    assert code == 0, output
+    (directories["ken"] / "settings.json").write_text("{]")
+    site.clients["far"] = {
+        "ansible_connection": "ssh",
+        "ansible_host": "127.0.0.1",
+        "ansible_port": closed_port(),
+    }
+    stack.seen = [
+        {"developer": "ada", "settings_revision": revision_of(directories["ada"])},
+        {"developer": "grace", "settings_revision": "0123456789"},
+        {"developer": "grace"},
+        {"developer": "somebody"},
+    ]
+    return site
+
+
+def test_every_client_is_told_apart(fleet: Site, stack: Stack) -> None:
+    outcome = fleet.verify()
+    assert outcome.code == 2
+    assert {host: (row["written"], row["arrived"], row["result"]) for host, row in outcome.clients.items()} == {
+        "laptop-linus": ("no", "", "not written"),
+        "laptop-ken": ("no", "", "not written"),
+        "laptop-hedy": ("yes", "no", "silent"),
+        "laptop-grace": ("yes", "older", "older"),
+        "far": ("", "", "unreachable"),
+        "laptop-ada": ("yes", "yes", "arrived"),
+    }
+    details = {host: row["detail"] for host, row in outcome.clients.items()}
+    assert details["laptop-linus"].startswith("would be set: CLAUDE_CODE_ENABLE_TELEMETRY, ")
+    assert f"{fleet.folder}/laptop-ken/settings.json:1:2: " in details["laptop-ken"]
+    assert details["laptop-grace"].startswith("data with settings_revision 0123456789 and none, not yet ")
+    assert "2 not written, on laptop-" in outcome.output
+    assert "1 silent for 24h: hedy." in outcome.output
+    assert "claude_code.observability.doctor" in outcome.output
+    assert [query for path, query in stack.asked if "settings_revision" in query] == [
+        'count by (developer, settings_revision) (last_over_time({__name__=~"claude_code_session_count'
+        '|claude_code_token_usage_tokens", developer!=""}[24h]))'
+    ]
+    # Nothing was written by asking.
+    assert not (fleet.folder / "laptop-linus/settings.json").exists()
+
+
+def test_silence_is_a_failure_only_if_so_wished(fleet: Site, stack: Stack) -> None:
+    only = ("--limit", "one,laptop-ada,laptop-hedy")
+    outcome = fleet.verify(*only)
+    assert outcome.code == 0, outcome.output
+    assert outcome.clients["laptop-hedy"]["result"] == "silent"
+    assert fleet.verify(*only, "-e", "verify_fail_silent=true").code == 2
+    stack.seen = [{**stack.seen[0], "developer": name} for name in ("ada", "hedy")]
+    assert fleet.verify(*only, "-e", "verify_fail_silent=true").code == 0
+
+
+def test_a_silent_client_is_looked_at_closely(fleet: Site) -> None:
+    # In its home, where the doctor looks: the endpoint of the shell would be another one.
+    fleet.clients = {"laptop": {"claude_settings_developer": "hedy"}}
+    code, output = fleet.play("clients")
+    assert code == 0, output
+    row = fleet.verify().clients["laptop"]
+    assert (row["written"], row["effective"], row["result"]) == ("yes", "yes", "silent")
+    assert row["detail"]
+
+
+def test_without_prometheus_nobody_is_called_silent(fleet: Site) -> None:
+    fleet.variables["prometheus_port"] = closed_port()
+    outcome = fleet.verify("--limit", "one,laptop-ada")
+    assert "Connection refused" in outcome.clients["laptop-ada"]["detail"]
+    for groups, arguments in (
+        ({"prometheus": ["one"]}, ("--limit", "laptop-ada")),
+        ({}, ("--limit", "laptop-ada,localhost")),
+    ):
+        fleet.groups = groups
+        outcome = fleet.verify(*arguments)
+        assert outcome.code == 0, outcome.output
+        assert outcome.clients["laptop-ada"]["result"] == "unknown"
+        assert "prometheus_external_url" in outcome.clients["laptop-ada"]["detail"]
