@@ -30,7 +30,7 @@ first        the settings lack our variables;  again: they have them, nothing ch
 s per host   from the start of ansible-playbook to its end, by the number of hosts: median, least and most of the rounds
 CPU          of the controller; hosts and controller share this machine's cores
 executions   of modules on each host, counted on the host; transfers: files sent to it
-The hosts are containers reached by docker exec, {FORKS} forks, pipelining. A network adds round trips to each execution.
+The hosts are containers reached by docker exec with pipelining, {FORKS} at once. Networks add round trips to each call.
 """
 
 

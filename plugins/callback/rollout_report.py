@@ -44,17 +44,16 @@ options:
 
 EXAMPLES = r"""
 rollout: |
-  # In ansible.cfg. The lines of hosts where nothing changes are left out.
+  # In ansible.cfg.
   [defaults]
   callbacks_enabled = claude_code.observability.rollout_report
-  display_ok_hosts = false
-  display_skipped_hosts = false
 
   [callback_rollout_report]
   path = /srv/rollouts/claude-code
 
 once: |
-  ANSIBLE_CALLBACKS_ENABLED=claude_code.observability.rollout_report \
+  # Without Ansible's own lines of hosts where nothing changes.
+  ANSIBLE_DISPLAY_OK_HOSTS=false ANSIBLE_CALLBACKS_ENABLED=claude_code.observability.rollout_report \
     ansible-playbook -i inventory.yml claude_code.observability.clients
 """
 
