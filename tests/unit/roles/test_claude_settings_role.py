@@ -93,6 +93,8 @@ ANOTHER: dict[str, dict[str, Any]] = {
     "slower": {"claude_settings_env": {"OTEL_METRIC_EXPORT_INTERVAL": 60000}},
     "managed": MANAGED,
 }
+# Taken away, whatever is wrong with it by now.
+GONE = {"claude_settings_state": "absent", "claude_settings_env": {"A": True}, "claude_settings_credential": "a b"}
 KEYS = {"key": "abc==", "other-key": "abd=="}
 
 
@@ -102,6 +104,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("play")
     cases = {name: case[0] for name, case in {**SENDS, **REFUSED}.items()} | SAME | ANOTHER
     cases |= {name: {"claude_settings_credential": value} for name, value in KEYS.items()}
+    cases["gone"] = GONE
     central = {name: cases.pop(name) for name in list(cases) if name.startswith("central")}
     groups = {"cases": {"hosts": cases, "vars": {"out": str(folder / "said")}}}
     answers: dict[str, Any] = {}
@@ -142,6 +145,10 @@ def test_endpoint_and_protocol(said: dict[str, Any], name: str) -> None:
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_refused(said: dict[str, Any], name: str) -> None:
     assert REFUSED[name][1] in said[name]["msg"]
+
+
+def test_settings_that_are_wrong_can_be_taken_away(said: dict[str, Any]) -> None:
+    assert said["gone"]["attributes"] == {"developer": "{user}"}
 
 
 def test_a_revision_goes_with_the_telemetry(said: dict[str, Any]) -> None:
