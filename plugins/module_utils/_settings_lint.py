@@ -297,6 +297,8 @@ def _side_effects(env: Mapping[str, str]) -> Iterator[str]:
         yield "Without OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES metrics carry no attributes but developer and team."
     if "OTEL_SERVICE_NAME" in env:
         yield "OTEL_SERVICE_NAME has no effect here: the collector names the service after the client."
+    if env.get("ENABLE_BETA_TRACING_DETAILED", "").lower() in ON and "BETA_TRACING_ENDPOINT" in env:
+        yield f"BETA_TRACING_ENDPOINT takes all events along with traces: they go to {env['BETA_TRACING_ENDPOINT']}."
     if "OTEL_SDK_DISABLED" in env:
         yield "OTEL_SDK_DISABLED has no effect on Claude Code: CLAUDE_CODE_ENABLE_TELEMETRY turns telemetry off."
 

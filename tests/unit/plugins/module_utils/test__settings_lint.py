@@ -103,6 +103,10 @@ def test_what_loses_telemetry_is_a_problem_that_names_variable_and_fix(
         ({**GRPC, "OTEL_METRICS_EXPORTER": "none"}, "no metrics are sent"),
         ({**GRPC, "OTEL_METRICS_EXPORTER": "prometheus"}, "no metrics are sent"),
         ({**GRPC, "OTEL_LOGS_EXPORTER": "otlp,console"}, "claude -p"),
+        (
+            {**GRPC, "ENABLE_BETA_TRACING_DETAILED": "1", "BETA_TRACING_ENDPOINT": "http://traces:4318"},
+            "they go to http://traces:4318",
+        ),
         ({**GRPC, "OTEL_SDK_DISABLED": "true"}, "CLAUDE_CODE_ENABLE_TELEMETRY turns"),
         ({**GRPC, "OTEL_EXPORTER_OTLP_TIMEOUT": "10"}, "may be lost"),
         ({**GRPC, "OTEL_METRICS_INCLUDE_SESSION_ID": "false"}, "displace each other"),
