@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -61,10 +62,8 @@ class ModuleCalls:
 
 
 def serve() -> None:
-    """The loop of the process."""
-    from ansible.plugins.loader import init_plugin_loader
-
-    init_plugin_loader([str(ROOT / ".collections")])
+    """The loop of the process. Each call is a child, as each of Ansible's is a process: nothing remains of it."""
+    sys.path.insert(0, str(ROOT / ".collections"))
     from ansible.module_utils.testing import patch_module_args
     from ansible_collections.claude_code.observability.plugins.modules import claude_settings
 
@@ -76,8 +75,11 @@ def serve() -> None:
 
     sys.addaudithook(note)
     for line in sys.stdin:
+        if os.fork():
+            _pid, status = os.wait()
+            assert status == 0, f"the call ended with status {status}"
+            continue
         order = json.loads(line)
-        attempts.clear()
         time.sleep(max(0.0, order["at"] - time.monotonic()))
         output = io.StringIO()
         with (
@@ -88,6 +90,7 @@ def serve() -> None:
             claude_settings.main()
         waits = max(0, len(attempts) - 1)
         print(json.dumps({"result": json.loads(output.getvalue()), "waits": waits}), flush=True)
+        os._exit(0)
 
 
 if __name__ == "__main__":
