@@ -27,8 +27,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description: >-
-    Rows with RV(_value[].host), RV(_value[].user), RV(_value[].cause), RV(_value[].severity) and the rest of what the
-    module returns for a user. A host that gave no result has one row with the cause V(unreachable) or V(failed).
+    Rows with C(host), C(user), C(cause), C(severity), C(where) and the rest of what the module returns for a user. A
+    host that gave no result has one row with the cause V(unreachable) or V(failed).
   type: list
   elements: dict
 """

@@ -140,7 +140,7 @@ users:
       elements: dict
       returned: success
       contains:
-        layer: {description: As RV(users[].keys[].source)., type: str}
+        layer: {description: "As RV(users[].keys[].source).", type: str}
         path: {description: "The file, or V(environment).", type: str}
         problem: {description: Why nothing in it counts. Empty if it does., type: str}
     endpoints:
@@ -152,10 +152,10 @@ users:
         signal: {description: "V(metrics) or V(logs), which are the events.", type: str}
         protocol: {description: As in C(OTEL_EXPORTER_OTLP_PROTOCOL)., type: str}
         url: {description: The address., type: str}
-        cause: {description: As RV(users[].cause). Empty if the collector took it., type: str}
+        cause: {description: "As RV(users[].cause). Empty if the collector took it.", type: str}
         detail: {description: What was answered., type: str}
         milliseconds: {description: How long it took., type: int}
-        clock_skew: {description: The collector's clock minus this host's in seconds. Not known with grpc., type: int}
+        clock_skew: {description: "The collector's clock minus this host's in seconds. Not known with grpc.", type: int}
     client:
       description: The program and its version. Empty if none was found.
       type: dict
