@@ -8,6 +8,7 @@ An empty request is accepted like any other and stores nothing.
 
 from __future__ import annotations
 
+import base64
 import email.utils
 import http.client
 import ipaddress
@@ -17,7 +18,7 @@ import time
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ._doctor_targets import Target
 from ._grpc import NOT_GRPC, CallError, call_over, request_of
@@ -93,7 +94,8 @@ def _connected(target: Target, proxy: str) -> socket.socket:
         return opened
     where = f"{target.host}:{target.port}"
     try:
-        opened.sendall(f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n\r\n".encode())
+        lines = "".join(f"{name}: {value}\r\n" for name, value in {"Host": where, **_credential(proxy)}.items())
+        opened.sendall(f"CONNECT {where} HTTP/1.1\r\n{lines}\r\n".encode())
         answer = http.client.HTTPResponse(opened, method="CONNECT")
         answer.begin()
     except (OSError, http.client.HTTPException) as error:
@@ -101,6 +103,15 @@ def _connected(target: Target, proxy: str) -> socket.socket:
     if answer.status != 200:
         raise _Stop("proxy", f"{shown} answers {answer.status} to CONNECT {where}")
     return _secured(target, opened)
+
+
+def _credential(proxy: str) -> dict[str, str]:
+    """The header for the user and password in a proxy's URL."""
+    parts = urlsplit(proxy)
+    if not parts.username:
+        return {}
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
 
 def _connect(host: str, port: int) -> socket.socket:
@@ -181,10 +192,12 @@ def _ask_http(target: Target, opened: socket.socket, proxy: str) -> float | None
     """The collector's clock minus ours."""
     parts = urlsplit(target.url)
     path = parts.path or "/"
+    through = _credential(proxy) if proxy and not target.tls else {}
     if proxy and not target.tls:
         path = f"http://{parts.netloc.rpartition('@')[2]}{path}"
     body = b"{}" if target.protocol == "http/json" else b""
-    headers = {"Content-Type": _CONTENT_TYPES.get(target.protocol, "application/x-protobuf"), **dict(target.headers)}
+    headers = {"Content-Type": _CONTENT_TYPES.get(target.protocol, "application/x-protobuf"), **through}
+    headers.update(target.headers)
     connection = http.client.HTTPConnection(target.host, target.port)
     opened.settimeout(TIMEOUT)
     connection.sock = opened
