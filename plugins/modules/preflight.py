@@ -130,7 +130,8 @@ disk:
 components:
   description:
     - For each component C(marker) (what the marker of its configuration directory says), C(runtime_present) (a list of
-      V(docker), V(systemd) and V(launchd), where something of ours is set up) and C(set) (name of the current configuration set).
+      V(docker), V(systemd) and V(launchd), where something of ours is set up) and C(set) (name of the current
+      configuration set).
   type: dict
   returned: success
   sample: {grafana: {marker: {}, runtime_present: [docker], set: 5f2b6a0c9d1e4f37}}
