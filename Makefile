@@ -62,7 +62,7 @@ site: setup ## Roll out or change the stack and the clients
 
 SCENARIOS := default docker split switch
 MOLECULE := $(SCENARIOS:%=test-molecule-%)
-PARTS := lint unit fuzz sanity bundle integration grafana $(SCENARIOS:%=molecule-%) replay e2e acceptance quickstart
+PARTS := lint unit fuzz sanity bundle integration grafana $(SCENARIOS:%=molecule-%) replay e2e client fleet agent acceptance quickstart
 
 .PHONY: test test-molecule $(PARTS:%=test-%)
 test: ## Everything, part by part, with a summary at the end
