@@ -162,7 +162,7 @@ def _closer(client: Mapping[str, Any], user: str) -> tuple[str, str]:
         return "", _message(one or {})
     foreign = [
         f"{key['key']} comes from {key['where'] or key['source']}"
-        for key in one["keys"]
+        for key in one["variables"]
         if key["key"] in client.get("variables", ()) and key["source"] != client.get("scope", "user")
     ]
     return "no" if foreign else "yes", one["verdict"] if one["cause"] or not foreign else "; ".join(foreign)

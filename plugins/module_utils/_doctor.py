@@ -47,7 +47,7 @@ def examine(user: User, environment: Mapping[str, str], project: str = "") -> di
         "verdict": first.sentence() if first else _praise(answers),
         "cause": first.cause if first else "",
         "findings": [one.as_dict() for one in findings],
-        "keys": list(_keys(case.effect)),
+        "variables": list(_keys(case.effect)),
         "sources": [{"layer": one.layer, "path": one.path, "problem": one.problem} for one in case.sources],
         "endpoints": [_endpoint(target, reached) for target, reached in answers],
         "client": {"path": case.program, "version": case.version},

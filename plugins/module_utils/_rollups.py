@@ -129,7 +129,7 @@ class Calendar:
         Every evaluation of a rule sees all data of the one before. So the sums of the ages are merged, not the ages of
         each series: that is the same, and a quarter of the work where there are thousands.
         """
-        name, _, matchers = selector.rstrip("}").partition("{")
+        name, _brace, matchers = selector.rstrip("}").partition("{")
         matchers = f'{matchers and f"{matchers}, "}zone="{self.zone}"'
         ages = [
             f'max_over_time({name}{{{matchers}, age="{age}"}}[{EVALUATED // 60}m]'

@@ -118,7 +118,7 @@ users:
         text: {description: What is there and what comes of it., type: str}
         fix: {description: What to do., type: str}
         where: {description: The file and line to change. Empty if it is not in a file., type: str}
-    keys:
+    variables:
       description: Each variable that is set anywhere. Secrets are hidden.
       type: list
       elements: dict
@@ -140,7 +140,7 @@ users:
       elements: dict
       returned: success
       contains:
-        layer: {description: "As RV(users[].keys[].source).", type: str}
+        layer: {description: "As RV(users[].variables[].source).", type: str}
         path: {description: "The file, or V(environment).", type: str}
         problem: {description: Why nothing in it counts. Empty if it does., type: str}
     endpoints:

@@ -54,7 +54,7 @@ def _user(user: Mapping[str, Any], host: str) -> Iterator[str]:
         yield from _wrapped(f"{finding['severity']}: {finding['text']} {finding['fix']}", "- ")
     yield ""
     yield from lines(list(_facts(user)), ("what", "is"))[1:]
-    if user["keys"]:
+    if user["variables"]:
         yield ""
         yield from lines(list(_settings(user)), COLUMNS)
 
@@ -72,7 +72,7 @@ def _facts(user: Mapping[str, Any]) -> Iterator[dict[str, str]]:
 
 
 def _settings(user: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    for key in user["keys"]:
+    for key in user["variables"]:
         name = key["key"]
         if key["source"]:
             yield {**_row(name, key), "state": "counts"}

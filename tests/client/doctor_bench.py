@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import http.client
 import json
 import select
@@ -170,7 +171,7 @@ class Laptop:
         self.write(path, {"env": env})
 
     def environment(self) -> dict[str, str]:
-        return {"HOME": str(self.home), "PATH": PATH, "TERM": "xterm", "USER": "tester", **self.shell}
+        return {"HOME": str(self.home), "PATH": PATH, "TERM": "xterm", "USER": getpass.getuser(), **self.shell}
 
     def run(self, argv: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
         """A program on this laptop."""

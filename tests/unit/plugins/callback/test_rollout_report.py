@@ -70,6 +70,7 @@ class Fleet:
             },
             capture_output=True,
             text=True,
+            check=False,
         )
         return done.returncode, done.stdout + done.stderr
 

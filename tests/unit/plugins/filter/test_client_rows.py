@@ -20,7 +20,7 @@ def client(*users: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def looked(name: str, source: str = "user", cause: str = "") -> dict[str, Any]:
     key = {"key": ENDPOINT, "source": source, "where": MANAGED if source == "managed" else "settings.json:7"}
-    return {"users": [{"name": name, "failed": False, "cause": cause, "verdict": "the verdict", "keys": [key]}]}
+    return {"users": [{"name": name, "failed": False, "cause": cause, "verdict": "the verdict", "variables": [key]}]}
 
 
 def seen(developer: str, revision: str = "new") -> dict[str, str]:

@@ -18,7 +18,7 @@ ADA: dict[str, Any] = {
     "verdict": "It is so. Do that.",
     "cause": "refused",
     "findings": [FINDING, NOTE],
-    "keys": [{"key": "OTEL_X", "value": "a", "source": "user", "where": "f:1", "shadows": [BARRED, SHADOW]}],
+    "variables": [{"key": "OTEL_X", "value": "a", "source": "user", "where": "f:1", "shadows": [BARRED, SHADOW]}],
     "sources": [
         {"layer": "user", "path": "f", "problem": ""},
         {"layer": "shell", "path": "g", "problem": ""},
@@ -65,4 +65,4 @@ def test_rows_for_machines() -> None:
         ("laptop", "bob", "failed", "", ""),
         ("away", "", "unreachable", "", None),
     ]
-    assert found[0]["keys"] == ADA["keys"]
+    assert found[0]["variables"] == ADA["variables"]

@@ -265,7 +265,8 @@ def test_metadata_of_any_length_arrives(size):
         seen.extend(value for key, value in context.invocation_metadata() if key == "authorization")
         return b"hi"
 
-    with real_server(behaviour) as (port, _handler), socket.create_connection(("127.0.0.1", port)) as opened:
+    with real_server(behaviour) as (port, _handler):
         request = _grpc.request_of("localhost", PATH, b"x", [("Authorization", "t" * size)])
-        assert _grpc.call_over(opened, request, TIMEOUT) == b"hi"
+        with socket.create_connection(("127.0.0.1", port)) as opened:
+            assert _grpc.call_over(opened, request, TIMEOUT) == b"hi"
     assert seen == ["t" * size]

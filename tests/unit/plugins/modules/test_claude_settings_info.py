@@ -50,7 +50,7 @@ def test_the_answer_holds_no_secret(home: Path, capsys: pytest.CaptureFixture[st
     assert user["verdict"].startswith(
         f"Metrics and events to http://127.0.0.1:1 (OTEL_EXPORTER_OTLP_ENDPOINT, {where}:6): connection refused"
     )
-    shown = {one["key"]: (one["value"], one["source"], one["where"]) for one in user["keys"]}
+    shown = {one["key"]: (one["value"], one["source"], one["where"]) for one in user["variables"]}
     assert shown["OTEL_EXPORTER_OTLP_ENDPOINT"] == ("http://***@127.0.0.1:1", "user", f"{where}:6")
     assert shown["OTEL_EXPORTER_OTLP_HEADERS"] == ("(hidden)", "user", f"{where}:7")
     assert "word-7" not in json.dumps(result)
