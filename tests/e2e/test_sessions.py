@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 
 from tests.e2e.sessions import SHAPES
-from tests.tools.ledger import differences, total
+from tests.tools.environment import setting
+from tests.tools.ledger import COST, Loki, Prometheus, differences, total
 
 NAMES = [shape.name for shape in SHAPES]
 
@@ -31,3 +35,22 @@ def test_all_sessions_are_counted_exactly(told):
 def test_tokens_of_every_type_were_handed_out(told):
     expected = total(one.ledgers for one in told.values())["expected"]
     assert all(expected[f"tokens {kind}"] > 0 for kind in ("input", "output", "cacheRead", "cacheCreation"))
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_the_revision_of_the_settings_is_known_in_both_stores(told, homes, protocol):
+    """Of a session that sets no resource attributes of its own."""
+    one = next(one for one in told.values() if one.shape.protocol == protocol)
+    attributes = json.loads((homes[protocol] / ".claude/settings.json").read_text())["env"]["OTEL_RESOURCE_ATTRIBUTES"]
+    revision = re.findall(r"settings_revision=([0-9a-f]{8})", attributes)
+    session, where = one.session.id, 'session_id="%s"'
+    by_metrics = Prometheus(setting("PROMETHEUS")).query(
+        f"count by (settings_revision) (last_over_time({COST}{{{where % session}}}[1h]))"
+    )
+    by_events = Loki(setting("LOKI")).query(
+        f'sum by (settings_revision) (count_over_time({{service_name="claude-code"}} | {where % session} [1h]))'
+    )
+    assert [[row["metric"].get("settings_revision") for row in rows] for rows in (by_metrics, by_events)] == [
+        revision,
+        revision,
+    ]
