@@ -54,6 +54,11 @@ SENDS: dict[str, tuple[dict[str, Any], str, str]] = {
     "like-here": ({"claude_settings_endpoint": "http://localhost.corp"}, "http://localhost.corp", "http/protobuf"),
     "by-env": ({"claude_settings_env": {ENDPOINT: "https://otlp"}}, "https://otlp", "http/protobuf"),
     "external": ({"otel_collector_external_url": "http://otlp:4317"}, "http://otlp:4317", "grpc"),
+    "agent": (
+        {"otel_collector_external_url": "https://otlp:4318", "client_agent": True},
+        "http://localhost:4317",
+        "grpc",
+    ),
 }
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "both-users": (
