@@ -104,6 +104,7 @@ class Laptop:
 
     def pull(self) -> str:
         """One run of the timer's service, to its end; what it ended with."""
+        # How it ended is told by the result, also where the run is to fail.
         self.sh("systemctl start claude-code-pull.service || true")
         return self.sh("systemctl show --property=Result --value claude-code-pull.service")
 
