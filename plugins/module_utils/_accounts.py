@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ._run_as import User
+from ._run_as import RunAsError, User, invoking_user
 
 LOGIN_DEFS = "/etc/login.defs"
 MACOS = sys.platform == "darwin"
@@ -26,6 +26,23 @@ class Skipped:
 
     name: str
     reason: str
+
+
+def chosen(names: Iterable[str], all_users: bool) -> tuple[list[User | str], list[Skipped]]:
+    """Those named, everybody, or else the user we run as; and who is left out of everybody. Raises RunAsError."""
+    people: list[User | str] = [*dict.fromkeys(names)]
+    if not all_users:
+        return people or [invoking_user()], []
+    if people:
+        raise RunAsError("all_users and users exclude each other: leave one of them out")
+    if not is_root():
+        raise RunAsError("only root can act for all users: set become to true")
+    found, skipped = human_users()
+    return [*found], skipped
+
+
+def is_root() -> bool:
+    return os.geteuid() == 0
 
 
 def human_users() -> tuple[list[User], list[Skipped]]:

@@ -305,13 +305,13 @@ from typing import Any, NoReturn
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.claude_code.observability.plugins.module_utils._accounts import (
     Skipped,
+    chosen,
     home_problem,
-    human_users,
+    is_root,
 )
 from ansible_collections.claude_code.observability.plugins.module_utils._run_as import (
     RunAsError,
     User,
-    invoking_user,
     named_user,
     run_as,
 )
@@ -406,7 +406,7 @@ def _refuse_what_claude_code_would_misread(module: AnsibleModule) -> None:
 def _managed(options: dict[str, Any], check: bool) -> dict[str, Any]:
     """The result for the drop-in of the host. Raises OptionError and RunAsError."""
     wanted = wanted_for_everybody(options)
-    if not _is_root():
+    if not is_root():
         raise RunAsError("only root can write managed settings: set become to true")
     try:
         return _result(update_managed(managed_directory(), wanted, check))
@@ -423,18 +423,7 @@ def _people(options: dict[str, Any]) -> tuple[list[User | str], list[Skipped]]:
             f"config_dir is {options['config_dir']} for several users: put {USER} or {HOME} into it, which stand for "
             "the user's name and home"
         )
-    if not options["all_users"]:
-        return [*names] or [invoking_user()], []
-    if names:
-        raise OptionError("all_users and users exclude each other: leave one of them out")
-    if not _is_root():
-        raise RunAsError("only root can act for all users: set become to true")
-    people, skipped = human_users()
-    return [*people], skipped
-
-
-def _is_root() -> bool:
-    return os.geteuid() == 0
+    return chosen(names, options["all_users"])
 
 
 def _one(person: User | str, options: dict[str, Any], check: bool) -> dict[str, Any]:

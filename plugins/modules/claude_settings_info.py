@@ -174,15 +174,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.claude_code.observability.plugins.module_utils._accounts import (
-    Skipped,
+    chosen,
     home_problem,
-    human_users,
 )
 from ansible_collections.claude_code.observability.plugins.module_utils._doctor import examine
 from ansible_collections.claude_code.observability.plugins.module_utils._run_as import (
     RunAsError,
     User,
-    invoking_user,
     named_user,
     run_as,
 )
@@ -197,17 +195,10 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    people: list[User | str] = [invoking_user()]
-    skipped: list[Skipped] = []
-    if module.params["all_users"]:
-        if module.params["users"]:
-            module.fail_json(msg="users and all_users exclude each other: leave one of them out")
-        if os.geteuid() != 0:
-            module.fail_json(msg="all_users takes root: set become to true")
-        found, skipped = human_users()
-        people = [*found]
-    elif module.params["users"]:
-        people = list(dict.fromkeys(module.params["users"]))
+    try:
+        people, skipped = chosen(module.params["users"], module.params["all_users"])
+    except RunAsError as error:
+        module.fail_json(msg=str(error))
     results = [_one(person, module.params["project_dir"] or "") for person in people]
     module.exit_json(changed=False, users=results, skipped_users=[asdict(one) for one in skipped])
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.claude_code.observability.plugins.module_utils import _accounts as accounts
+from ansible_collections.claude_code.observability.plugins.module_utils._run_as import User, invoking_user
 from ansible_collections.claude_code.observability.plugins.modules import claude_settings
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -101,7 +103,7 @@ def test_root_in_somebody_elses_home_is_refused(
         return os.stat_result((*found[:4], 4711, *found[5:])) if str(path) == str(tmp_path) else found
 
     monkeypatch.setattr(os, "stat", foreign)
-    monkeypatch.setattr(claude_settings, "invoking_user", lambda: claude_settings.User("root", 0, 0, str(tmp_path)))
+    monkeypatch.setattr(accounts, "invoking_user", lambda: User("root", 0, 0, str(tmp_path)))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert f"{tmp_path} belongs to uid 4711, not to root: name that user in users" in call(env={"A": "1"})["msg"]
     assert not settings.parent.exists()
@@ -212,9 +214,9 @@ def test_values_of_the_user_are_left_and_reported(settings: Path, call: Any) -> 
 
 
 def test_a_login_with_signs_that_claude_code_would_drop(settings: Path, call: Any, monkeypatch: Any) -> None:
-    user = claude_settings.invoking_user()
-    named = claude_settings.User("CORP\\ada lovelace", user.uid, user.gid, user.home)
-    monkeypatch.setattr(claude_settings, "invoking_user", lambda: named)
+    user = invoking_user()
+    named = User("CORP\\ada lovelace", user.uid, user.gid, user.home)
+    monkeypatch.setattr(accounts, "invoking_user", lambda: named)
     call(resource_attributes={"developer": "{user}"})
     assert json.loads(settings.read_bytes())["env"] == {"OTEL_RESOURCE_ATTRIBUTES": "developer=CORP%5Cada%20lovelace"}
 
@@ -222,7 +224,8 @@ def test_a_login_with_signs_that_claude_code_would_drop(settings: Path, call: An
 @pytest.fixture
 def root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """We are root for all that this module asks; returns the directory of the managed settings."""
-    monkeypatch.setattr(claude_settings, "_is_root", lambda: True)
+    for module in (accounts, claude_settings):
+        monkeypatch.setattr(module, "is_root", lambda: True)
     monkeypatch.setattr(claude_settings, "managed_directory", lambda: str(tmp_path / "claude-code"))
     return tmp_path / "claude-code"
 
@@ -276,17 +279,18 @@ def test_a_broken_managed_file_is_named(root: Path, call: Any) -> None:
     ],
 )
 def test_what_takes_root(call: Any, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], message: str) -> None:
-    monkeypatch.setattr(claude_settings, "_is_root", lambda: False)
+    for module in (accounts, claude_settings):
+        monkeypatch.setattr(module, "is_root", lambda: False)
     assert call(env={"A": "1"}, **options)["msg"] == message
 
 
 def test_all_users_of_the_host(
     settings: Path, root: Path, call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    me = claude_settings.invoking_user()
-    nowhere = claude_settings.User("nowhere", me.uid, me.gid, str(tmp_path / "nowhere"))
+    me = invoking_user()
+    nowhere = User("nowhere", me.uid, me.gid, str(tmp_path / "nowhere"))
     robot = claude_settings.Skipped("robot", "its shell is /bin/false")
-    monkeypatch.setattr(claude_settings, "human_users", lambda: ([me, nowhere], [robot]))
+    monkeypatch.setattr(accounts, "human_users", lambda: ([me, nowhere], [robot]))
     result = call(all_users=True, env={"A": "1"})
     assert [(user["name"], user["changed"]) for user in result["users"]] == [(ME, True)]
     assert result["skipped_users"] == [
