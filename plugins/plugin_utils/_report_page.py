@@ -23,6 +23,19 @@ SMALL_USD = 10
 KINDS = {"input": "input", "cacheCreation": "cache writes", "cacheRead": "cache reads", "output": "output"}
 
 
+def pages(**filters: Callable[..., str]) -> Environment:
+    """Where the templates of pages come from, with these filters."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(filters)
+    return environment
+
+
 def page(report: Mapping[str, Any], files: Mapping[str, str]) -> str:
     """The HTML of a report. `files` names its JSON and CSV."""
     digits = 2 if report["totals"]["cost_usd"] >= SMALL_USD else 4
@@ -40,14 +53,7 @@ def page(report: Mapping[str, Any], files: Mapping[str, str]) -> str:
             {**row, "shown": money(cost)} for row, cost in zip(rows, shares([row["cost_usd"] for row in rows], unit))
         ]
 
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
+    environment = pages(
         money=money, count=count, short=short, hours=hours, percent=percent, day=day_name, name=_name, moment=moment
     )
     per_day = {

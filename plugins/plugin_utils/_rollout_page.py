@@ -8,23 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.claude_code.observability.plugins.plugin_utils._report_page import TEMPLATES, count, moment
+from ansible_collections.claude_code.observability.plugins.plugin_utils._report_page import count, moment, pages
 from ansible_collections.claude_code.observability.plugins.plugin_utils._rollout import STATES, span
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 KEYS = (("keys_added", "+"), ("keys_changed", "~"), ("keys_removed", "\u2212"), ("keys_kept", "="))
 
 
 def page(report: Mapping[str, Any], stem: str) -> str:
     """The HTML of a report. `stem` is the name of its files without their endings."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(count=count, moment=moment, span=span, keys=keys)
+    environment = pages(count=count, moment=moment, span=span, keys=keys)
     return environment.get_template("rollout.html.j2").render(report=report, stem=stem, states=STATES)
 
 
