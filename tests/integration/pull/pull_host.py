@@ -104,9 +104,8 @@ class Laptop:
 
     def pull(self) -> str:
         """One run of the timer's service, to its end; what it ended with."""
-        # How it ended is told by the result, also where the run is to fail.
-        self.sh("systemctl start claude-code-pull.service || true")
-        return self.sh("systemctl show --property=Result --value claude-code-pull.service")
+        unit = "claude-code-pull.service"
+        return self.sh(f"systemctl start {unit}; systemctl show --property=Result --value {unit}")
 
     def journal(self) -> str:
         return self.sh("journalctl --no-pager --unit claude-code-pull.service")
