@@ -45,6 +45,7 @@ def _defaults() -> dict[str, Any]:
     loader = DataLoader()
     found: dict[str, Any] = {}
     for part in ("defaults", "vars"):
-        for file in sorted(Path(ROOT / "roles").glob(f"*/{part}/main.yml")):
+        roles = Path(ROOT / "roles")
+        for file in sorted([*roles.glob(f"*/{part}/main.yml"), *roles.glob(f"*/{part}/main/*.yml")]):
             found.update(loader.load_from_file(str(file), trusted_as_template=True) or {})
     return found
