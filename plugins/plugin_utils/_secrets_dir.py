@@ -23,12 +23,14 @@ from ansible_collections.claude_code.observability.plugins.module_utils._safe_fi
 LOCK = ".lock"
 # It often lies beside the inventory, in somebody's repository.
 IGNORE = ".gitignore"
+# What check mode would have written, in this process.
+DRY: dict[Path, bytes] = {}
 
 
 class SecretsDir:
     """Files of mode 0600 in a directory of mode 0700, which the first write makes.
 
-    With `dry` (check mode) nothing is written: what is missing stays missing.
+    With `dry` (check mode) no file is written: this process alone keeps what would be.
     A directory that others may read, or that belongs to somebody else, raises AnsibleError.
     """
 
@@ -39,6 +41,8 @@ class SecretsDir:
     def read(self, name: str) -> bytes | None:
         """The content of a file, None if there is none."""
         self._refuse_unsafe()
+        if self.dry and self.path / name in DRY:
+            return DRY[self.path / name]
         try:
             return read_file(str(self.path / name))
         except (OSError, FileError) as error:
@@ -47,6 +51,7 @@ class SecretsDir:
     def write(self, name: str, data: bytes) -> None:
         """Replaces a file at one stroke. The caller holds the lock."""
         if self.dry:
+            DRY[self.path / name] = data
             return
         self._create()
         path = str(self.path / name)

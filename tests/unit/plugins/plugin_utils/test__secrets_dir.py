@@ -46,7 +46,9 @@ def test_check_mode_writes_nothing(path: Path) -> None:
     secrets = SecretsDir(str(path), dry=True)
     with secrets.lock():
         secrets.write("ca.key", b"one")
+    assert secrets.read("ca.key") == b"one"
     assert not path.exists()
+    assert SecretsDir(str(path)).read("ca.key") is None
 
 
 def test_a_directory_that_others_may_read_is_refused(path: Path) -> None:
