@@ -14,6 +14,7 @@ import re
 import secrets
 import stat
 import time
+from dataclasses import dataclass
 
 MAX_BYTES = 64 * 1024 * 1024
 # Seconds after which whatever a writer left was left by a dead one.
@@ -98,6 +99,36 @@ def _keep_owner_and_mode(path: str, handle: int, seen: os.stat_result) -> None:
         with contextlib.suppress(PermissionError):
             os.fchown(handle, -1, seen.st_gid)
     os.fchmod(handle, stat.S_IMODE(seen.st_mode))
+
+
+@dataclass(frozen=True)
+class OwnFile:
+    """A file that is ours as a whole, of a given mode. Without content there is to be none by that name."""
+
+    path: str
+    content: bytes | None
+    mode: int
+
+    def is_right(self) -> bool:
+        """Whether it is as it shall be, and nobody else's."""
+        try:
+            seen = os.lstat(self.path)
+        except FileNotFoundError:
+            return self.content is None
+        if self.content is None:
+            return not stat.S_ISREG(seen.st_mode)
+        right = (seen.st_mode, seen.st_uid) == (stat.S_IFREG | self.mode, os.geteuid())
+        return right and read_file(self.path) == self.content
+
+    def put(self) -> None:
+        """Writes it, if it is to be there and is not right."""
+        if self.content is not None and not self.is_right():
+            replace_file(self.path, self.content, status_of(self.path), self.mode)
+
+    def remove(self) -> None:
+        """Takes it away, if it is not to be there."""
+        if self.content is None and not self.is_right():
+            os.unlink(self.path)
 
 
 def sweep(path: str) -> None:

@@ -14,16 +14,17 @@ import json
 import os
 import re
 import shlex
-import stat
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from ._safe_files import STALE, FileError, age_of, read_file, replace_file, status_of, sweep
+from ._safe_files import STALE, FileError, OwnFile, age_of, read_file, replace_file, status_of, sweep
+from ._settings_ca import Named, bundle, fingerprints
 from ._settings_plan import HELPER, Change, Plan, Record, Wanted, dump_record, load_record, make_plan
 
-# Holds a credential: made, and taken away, with the settings.
+# Made, and taken away, with the settings. The script holds a credential.
 SCRIPT_NAME = "claude_code.observability-headers"
+CA_NAME = "claude_code.observability-ca.pem"
 RECORD_NAME = ".claude_code.observability.json"
 BACKUPS = 3
 LOCK_WAIT = 0.8
@@ -34,45 +35,80 @@ _BACKUP = re.compile(r"settings\.json\.\d{8}T\d{6}Z\.\d{9}\.bak")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was, or in check mode would be, done."""
+    """What was, or in check mode would be, done. `trusted`: the certificates in our file, before and after."""
 
     path: str
     plan: Plan
     changed: bool
     backup_file: str = ""
+    trusted: tuple[list[str], list[str]] = ([], [])
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What is to become of the settings, and of our files beside them, each by a key that leads to it."""
+
+    plan: Plan
+    record: Record | None
+    beside: Mapping[str, OwnFile]
+
+    @property
+    def wrong(self) -> list[str]:
+        return [key for key, file in self.beside.items() if not file.is_right()]
 
 
 def update(directory: str, wanted: Wanted, backup: bool = False, check: bool = False) -> Outcome:
     """Brings the settings in a client's configuration directory to what is wanted. Raises FileError and PlanError."""
     path = os.path.join(directory, "settings.json")
-    script = os.path.join(directory, SCRIPT_NAME)
-    wanted = replace(wanted, helper=shlex.quote(script) if wanted.headers else "")
     try:
-        plan, record = _look(directory, path, wanted)
-        other_script = not _is_script(script, wanted.headers)
-        changed = plan.changed or (plan.record is None and record is not None) or other_script
+        trusted = fingerprints(read_file(os.path.join(directory, CA_NAME)) or b"")
+        look = _look(directory, path, wanted)
+        plan, wrong = look.plan, look.wrong
+        changed = plan.changed or (plan.record is None and look.record is not None) or bool(wrong)
         if changed:
             _refuse_foreign_directory(directory)
         if changed and not check:
-            plan, backup_file = _write(directory, path, script, wanted, backup)
+            plan, backup_file = _write(directory, path, wanted, backup)
         else:
             backup_file = ""
-        if other_script and all(change.key != HELPER for change in plan.changes):
-            raw = json.dumps(HELPER)
-            plan = replace(plan, changes=(*plan.changes, Change(HELPER, raw, raw)))
-        return Outcome(path, plan, changed, backup_file)
+        for key in wrong:
+            if all(change.key != key for change in plan.changes):
+                raw = json.dumps(look.beside[key].path)
+                plan = replace(plan, changes=(*plan.changes, Change(key, raw, raw)))
+        return Outcome(
+            path, plan, changed, backup_file, (trusted, fingerprints(look.beside[wanted.authority.key].content or b""))
+        )
     except OSError as error:
         raise FileError(f"{error.filename or path}: {error.strerror or error}") from error
 
 
-def _look(directory: str, path: str, wanted: Wanted) -> tuple[Plan, Record | None]:
+def _look(directory: str, path: str, wanted: Wanted) -> _Look:
+    script, ca = (os.path.join(directory, name) for name in (SCRIPT_NAME, CA_NAME))
+    authority = wanted.authority
     record_path = os.path.join(directory, RECORD_NAME)
     data = read_file(record_path)
     record = None if data is None else load_record(record_path, data)
-    return make_plan(path, read_file(path), record, wanted), record
+    goal = replace(
+        wanted,
+        env={**wanted.env, **dict.fromkeys(authority.variables, ca)},
+        helper=shlex.quote(script) if wanted.headers else "",
+    )
+    plan = make_plan(path, read_file(path), record, goal)
+    owned = plan.record.values if plan.record else {}
+    former = {name: owned[name].before for name in authority.variables if name in owned}
+    former.update((name, json.dumps(wanted.env[name])) for name in authority.variables if name in wanted.env)
+    held = [Named(json.loads(raw), f"{name} of {path}") for name, raw in former.items() if raw and raw[0] == '"']
+    return _Look(
+        plan,
+        record,
+        {
+            HELPER: OwnFile(script, _script(wanted.headers) if wanted.headers else None, 0o700),
+            authority.key: OwnFile(ca, bundle(ca, authority, held) if authority.pem else None, 0o600),
+        },
+    )
 
 
-def _write(directory: str, path: str, script: str, wanted: Wanted, backup: bool) -> tuple[Plan, str]:
+def _write(directory: str, path: str, wanted: Wanted, backup: bool) -> tuple[Plan, str]:
     """The plan that was carried out, and the backup."""
     made = _make_directory(directory)
     target = os.path.realpath(path)
@@ -81,13 +117,14 @@ def _write(directory: str, path: str, script: str, wanted: Wanted, backup: bool)
     with contextlib.ExitStack() as locks:
         for place in dict.fromkeys((path, target)):
             locks.enter_context(_lock(place))
-        for place in (target, record_path, script):
+        for place in (target, record_path, *(os.path.join(directory, name) for name in (SCRIPT_NAME, CA_NAME))):
             sweep(place)
-        if wanted.headers and not _is_script(script, wanted.headers):
-            replace_file(script, _script(wanted.headers), status_of(script), 0o700)
         for _attempt in range(_TRIES):
             seen = status_of(target)
-            plan, old = _look(directory, path, wanted)
+            look = _look(directory, path, wanted)
+            plan, old = look.plan, look.record
+            for file in look.beside.values():
+                file.put()
             new = plan.record and replace(plan.record, created_directory=made or plan.record.created_directory)
             if not plan.changed:
                 break
@@ -99,8 +136,8 @@ def _write(directory: str, path: str, script: str, wanted: Wanted, backup: bool)
                 break
         else:
             raise FileError(f"{path}: somebody else keeps writing it; run this again")
-        if not wanted.headers and not _is_script(script, {}):
-            os.unlink(script)
+        for file in look.beside.values():
+            file.remove()
         if new is None and old is not None:
             replace_file(record_path, None, status_of(record_path))
             _drop_backups(directory, plan.after)
@@ -115,18 +152,6 @@ def _write(directory: str, path: str, script: str, wanted: Wanted, backup: bool)
 
 def _script(headers: Mapping[str, str]) -> bytes:
     return f"#!/bin/sh\ncat <<'HEADERS'\n{json.dumps(headers)}\nHEADERS\n".encode()
-
-
-def _is_script(path: str, headers: Mapping[str, str]) -> bool:
-    """Whether our script says these headers, and nobody else can read it. Without headers: whether there is none."""
-    try:
-        seen = os.lstat(path)
-    except FileNotFoundError:
-        return not headers
-    if not headers:
-        return not stat.S_ISREG(seen.st_mode)
-    right = (seen.st_mode, seen.st_uid) == (stat.S_IFREG | 0o700, os.geteuid())
-    return right and read_file(path) == _script(headers)
 
 
 def _refuse_foreign_directory(directory: str) -> None:

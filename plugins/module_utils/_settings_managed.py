@@ -16,12 +16,13 @@ import os
 import stat
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import _json_splice as splice
-from ._safe_files import FileError, read_file, replace_file, status_of, sweep
-from ._settings_file import RECORD_NAME, Outcome
+from ._safe_files import FileError, OwnFile, read_file, replace_file, status_of, sweep
+from ._settings_ca import Named, bundle, fingerprints
+from ._settings_file import CA_NAME, RECORD_NAME, Outcome
 from ._settings_plan import (
     ATTRIBUTES,
     ENDPOINT,
@@ -66,16 +67,21 @@ def update_managed(directory: str, wanted: Wanted, check: bool = False) -> Outco
     """Brings our drop-in to what is wanted, nothing wanted: away. Raises FileError and PlanError."""
     path = drop_in(directory)
     marker = os.path.join(directory, FOLDER, RECORD_NAME)
+    place = os.path.join(directory, FOLDER, CA_NAME)
+    variables = wanted.authority.variables
     try:
         _refuse_unsafe_directories(path)
-        plan = _plan(directory, path, wanted)
-        changed = plan.changed or (os.path.exists(marker) if plan.after is None else not _is_right(path))
+        trusted = fingerprints(read_file(place) or b"")
+        plan = _plan(directory, path, replace(wanted, env={**wanted.env, **dict.fromkeys(variables, place)}))
+        ca = OwnFile(place, _bundle(directory, place, wanted) if variables else None, FILE_MODE)
+        changed = plan.changed or not ca.is_right()
+        changed = changed or (os.path.exists(marker) if plan.after is None else not _is_right(path))
         if changed and not check:
             if plan.after is None:
-                _remove(path, marker)
+                _remove(path, marker, ca)
             else:
-                _write(path, marker, plan.after)
-        return Outcome(path, plan, changed)
+                _write(path, marker, plan.after, ca)
+        return Outcome(path, plan, changed, trusted=(trusted, fingerprints(ca.content or b"")))
     except OSError as error:
         raise FileError(f"{error.filename or path}: {error.strerror or error}") from error
 
@@ -104,6 +110,19 @@ def _plan(directory: str, path: str, wanted: Wanted) -> Plan:
         left=tuple(left),
         warnings=tuple(warnings),
     )
+
+
+def _bundle(directory: str, place: str, wanted: Wanted) -> bytes:
+    """The certificates, with those that other managed files and the users of the host are led to."""
+    names = wanted.authority.variables
+    named = [Named(wanted.env[name], f"{name} in this call") for name in names if name in wanted.env]
+    named += [
+        Named(str(one.env[name]), f"{name} of {one.path}")
+        for one in _others(directory)
+        for name in names
+        if name in one.env
+    ]
+    return bundle(place, replace(wanted.authority, named=(*named, *wanted.authority.named)))
 
 
 def _content(env: Mapping[str, str]) -> bytes:
@@ -216,14 +235,17 @@ def _is_right(path: str) -> bool:
     return (seen.st_mode, seen.st_uid, seen.st_gid) == (stat.S_IFREG | FILE_MODE, os.geteuid(), os.getegid())
 
 
-def _write(path: str, marker: str, data: bytes) -> None:
+def _write(path: str, marker: str, data: bytes, ca: OwnFile) -> None:
     made = [place for place in _directories(path) if _make_directory(place)]
     if made:
         body = {"about": "Directories that claude_code.observability made.", "created": made}
         replace_file(marker, (json.dumps(body, indent=2) + "\n").encode(), status_of(marker), FILE_MODE)
-    sweep(path)
+    for place in (path, ca.path):
+        sweep(place)
+    ca.put()
     if not replace_file(path, data, status_of(path), FILE_MODE):
         raise FileError(f"{path}: somebody else keeps writing it; run this again")
+    ca.remove()
 
 
 def _make_directory(place: str) -> bool:
@@ -234,13 +256,15 @@ def _make_directory(place: str) -> bool:
     return True
 
 
-def _remove(path: str, marker: str) -> None:
+def _remove(path: str, marker: str, ca: OwnFile) -> None:
     created = _created(marker)
     if os.path.isdir(os.path.dirname(path)):
-        sweep(path)
+        for place in (path, ca.path):
+            sweep(place)
     for place in (path, marker):
         if os.path.lexists(place):
             replace_file(place, None, status_of(place))
+    ca.remove()
     for place in reversed(_directories(path)):
         if place in created:
             # Others may have put something there since: then it stays.

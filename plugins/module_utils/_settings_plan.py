@@ -19,6 +19,7 @@ from typing import Any
 
 from . import _json_splice as splice
 from . import _resource_attributes as attributes
+from ._settings_ca import Authority
 
 ENV = "env"
 ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES"
@@ -40,7 +41,8 @@ class Wanted:
     """What we want in the file. Empty: nothing of ours.
 
     Of the variables in `if_absent`, for OTEL_RESOURCE_ATTRIBUTES of its items, those that stand there without us stay.
-    `headers` are what our script says, `helper` is the command that runs it.
+    `headers` are what our script says, `helper` is the command that runs it. `authority` goes into a file of ours,
+    to which its variables lead.
     """
 
     env: Mapping[str, str] = field(default_factory=dict)
@@ -49,6 +51,7 @@ class Wanted:
     if_absent: frozenset[str] = frozenset()
     headers: Mapping[str, str] = field(default_factory=dict)
     helper: str = ""
+    authority: Authority = field(default_factory=Authority)
 
     @property
     def values(self) -> dict[str, str]:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import _resource_attributes as attributes
+from ._settings_ca import Authority, is_sound, variables_for
 from ._settings_lint import SIGNALS, Findings, lint, protocol_of
 from ._settings_plan import ATTRIBUTES, HELPER, Wanted, is_secret
 
@@ -23,6 +24,8 @@ HOME = "{home}"
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
 _HEADER_VALUE = re.compile(r"[ -~]+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Options by user name.
+_PERSONAL = ("user_resource_attributes", "user_secret_env", "user_headers_helper")
 
 
 class OptionError(ValueError):
@@ -34,14 +37,14 @@ def wanted_for(user: str, options: Mapping[str, Any]) -> Wanted:
     if options["state"] == "absent":
         return Wanted()
     own = _strings(f"user_resource_attributes.{user}", options["user_resource_attributes"].get(user) or {})
-    wanted = _wanted(options, own)
+    wanted = _wanted(options, own, user)
     name = attributes.encode(user)
     return replace(wanted, attributes={key: value.replace(USER, name) for key, value in wanted.attributes.items()})
 
 
 def wanted_for_everybody(options: Mapping[str, Any]) -> Wanted:
     """What the managed settings of a host shall hold. Raises OptionError."""
-    for name in ("users", "all_users", "user_resource_attributes", "config_dir", "headers_helper"):
+    for name in (*_PERSONAL, "users", "all_users", "config_dir", "headers_helper"):
         if options.get(name):
             raise OptionError(f"{name} is for single users; with scope managed settings are everybody's: leave it out")
     if options["state"] == "absent":
@@ -62,8 +65,8 @@ def wanted_for_everybody(options: Mapping[str, Any]) -> Wanted:
     return wanted
 
 
-def _wanted(options: Mapping[str, Any], own: Mapping[str, str]) -> Wanted:
-    env = {**_strings("env", options["env"]), **_strings("secret_env", options["secret_env"])}
+def _wanted(options: Mapping[str, Any], own: Mapping[str, str], user: str = "") -> Wanted:
+    env, headers = _env(options, user), _headers(options, user)
     items = {**_strings("resource_attributes", options["resource_attributes"]), **own}
     items.update(_items_in(env))
     problems = [problem for problem in (attributes.problem_with(*item) for item in items.items()) if problem]
@@ -78,8 +81,39 @@ def _wanted(options: Mapping[str, Any], own: Mapping[str, str]) -> Wanted:
     unknown = sorted(if_absent - {*env, *([ATTRIBUTES] if items else [])})
     if unknown:
         raise OptionError(f"if_absent names {', '.join(unknown)}, which this call does not set: correct or remove it")
-    headers = _strings("headers_helper", options.get("headers_helper") or {})
-    return Wanted(env, items, options["endpoint_conflict"] == "refuse", if_absent, headers)
+    return Wanted(
+        env, items, options["endpoint_conflict"] == "refuse", if_absent, headers, authority=_authority(options)
+    )
+
+
+def _authority(options: Mapping[str, Any]) -> Authority:
+    pem = options.get("ca") or ""
+    if not pem:
+        return Authority()
+    if not is_sound(pem):
+        raise OptionError("ca holds something else than certificates in PEM: give it those that clients are to trust")
+    env = _env(options)
+    sent = [signal for signal in SIGNALS if signal != "TRACES" or "OTEL_TRACES_EXPORTER" in env]
+    return Authority(pem, variables_for(protocol_of(env, signal) for signal in sent))
+
+
+def _env(options: Mapping[str, Any], user: str = "") -> dict[str, str]:
+    """The variables, for a user with their own."""
+    own = (options.get("user_secret_env") or {}).get(user) or {}
+    return {
+        **_strings("env", options["env"]),
+        **_strings("secret_env", options["secret_env"]),
+        **_strings(f"user_secret_env.{user}", own),
+    }
+
+
+def _headers(options: Mapping[str, Any], user: str = "") -> dict[str, str]:
+    """What the script for headers says, for a user with their own."""
+    own = (options.get("user_headers_helper") or {}).get(user) or {}
+    return {
+        **_strings("headers_helper", options.get("headers_helper") or {}),
+        **_strings(f"user_headers_helper.{user}", own),
+    }
 
 
 def revision(env: Mapping[str, Any], names: Iterable[str], scope: str) -> str:
@@ -108,10 +142,17 @@ def _is_credential(name: str, options: Mapping[str, Any]) -> bool:
 
 
 def judged(options: Mapping[str, Any]) -> Findings:
-    """What Claude Code would make of the variables. Raises OptionError."""
-    env = {**_strings("env", options["env"]), **_strings("secret_env", options["secret_env"])}
+    """What Claude Code would make of the variables, those of single users included. Raises OptionError."""
+    users = ["", *(user for name in ("user_secret_env", "user_headers_helper") for user in options.get(name) or {})]
+    each = [_judged(_env(options, user), _headers(options, user)) for user in dict.fromkeys(users)]
+    return Findings(
+        list(dict.fromkeys(text for one in each for text in one.problems)),
+        list(dict.fromkeys(text for one in each for text in one.warnings)),
+    )
+
+
+def _judged(env: Mapping[str, str], headers: Mapping[str, str]) -> Findings:
     found = lint(env)
-    headers = _strings("headers_helper", options.get("headers_helper") or {})
     if headers and "grpc" in (protocol_of(env, signal) for signal in SIGNALS):
         found.problems.append("headers_helper with grpc: Claude Code asks it over HTTP only. Use secret_env or HTTP.")
     for name, value in headers.items():

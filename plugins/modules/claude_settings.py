@@ -107,6 +107,30 @@ options:
       - Over HTTP only, and not with O(scope=managed).
     type: dict
     default: {}
+  user_secret_env:
+    description:
+      - Variables like those in O(secret_env) for single users, a dictionary of dictionaries by user name. They win over
+        it.
+    type: dict
+    default: {}
+  user_headers_helper:
+    description:
+      - Headers like those in O(headers_helper) for single users, a dictionary of dictionaries by user name. They win
+        over it.
+    type: dict
+    default: {}
+  ca:
+    description:
+      - Certificates in PEM of the authority that signed the collector's, if it is a private one.
+      - They go into a file C(claude_code.observability-ca.pem) beside the settings, and E(NODE_EXTRA_CA_CERTS) leads
+        there, with gRPC E(OTEL_EXPORTER_OTLP_CERTIFICATE).
+      - A file that this variable names already, in the settings, in the files of the user's shell or in
+        C(/etc/environment), is not lost. Its certificates go into ours too, and again when they change and this module
+        runs. If that can't be done, nothing is written.
+      - With O(scope=managed) such files of all users count, and only ones that nobody but root can write are taken.
+      - Managed settings beat those of a user. So if they name a file without this authority, O(scope=user) is refused.
+    type: str
+    default: ""
   resource_attributes:
     description:
       - Items for C(OTEL_RESOURCE_ATTRIBUTES), such as C(developer) and C(team). They are merged into the user's own.
@@ -263,6 +287,11 @@ users:
       type: list
       elements: str
       returned: success
+    certificates:
+      description: The SHA-256 of each certificate in our file.
+      type: list
+      elements: str
+      returned: success
     backup_file:
       description: The copy of the former file, empty if none was made.
       type: str
@@ -300,6 +329,7 @@ managed:
 
 import json
 import os
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
@@ -307,6 +337,7 @@ from ansible_collections.claude_code.observability.plugins.module_utils._account
     Skipped,
     chosen,
     home_problem,
+    human_users,
     is_root,
 )
 from ansible_collections.claude_code.observability.plugins.module_utils._run_as import (
@@ -316,6 +347,11 @@ from ansible_collections.claude_code.observability.plugins.module_utils._run_as 
     run_as,
 )
 from ansible_collections.claude_code.observability.plugins.module_utils._safe_files import FileError
+from ansible_collections.claude_code.observability.plugins.module_utils._settings_ca import Authority, Named
+from ansible_collections.claude_code.observability.plugins.module_utils._settings_elsewhere import (
+    beside_user_settings,
+    of_user,
+)
 from ansible_collections.claude_code.observability.plugins.module_utils._settings_file import Outcome, update
 from ansible_collections.claude_code.observability.plugins.module_utils._settings_managed import (
     drop_in,
@@ -348,6 +384,9 @@ def main() -> None:
             "env": {"type": "dict", "default": {}},
             "secret_env": {"type": "dict", "default": {}, "no_log": True},
             "headers_helper": {"type": "dict", "default": {}, "no_log": True},
+            "user_secret_env": {"type": "dict", "default": {}, "no_log": True},
+            "user_headers_helper": {"type": "dict", "default": {}, "no_log": True},
+            "ca": {"type": "str", "default": ""},
             "resource_attributes": {"type": "dict", "default": {}},
             "user_resource_attributes": {"type": "dict", "default": {}},
             "if_absent": {"type": "list", "elements": "str", "default": []},
@@ -409,9 +448,22 @@ def _managed(options: dict[str, Any], check: bool) -> dict[str, Any]:
     if not is_root():
         raise RunAsError("only root can write managed settings: set become to true")
     try:
+        wanted = replace(wanted, authority=_for_everybody(wanted.authority))
         return _result(update_managed(managed_directory(), wanted, check))
     except (FileError, PlanError) as error:
         return {"path": drop_in(managed_directory()), "changed": False, "failed": True, "msg": str(error)}
+
+
+def _for_everybody(authority: Authority) -> Authority:
+    """With the files of certificates that the users of the host are led to now. Raises RunAsError."""
+    if not authority.pem:
+        return authority
+    named: list[Named] = []
+    for user in human_users()[0]:
+        if os.path.isdir(user.home):
+            found = run_as(user, lambda user=user: {"named": of_user(authority, user)})
+            named += [Named(**one) for one in found["named"]]
+    return replace(authority, named=tuple(dict.fromkeys(named)), everybody=True)
 
 
 def _people(options: dict[str, Any]) -> tuple[list[User | str], list[Skipped]]:
@@ -466,6 +518,9 @@ def _update(user: User, directory: str, wanted: Wanted, options: dict[str, Any],
     try:
         if not os.path.isdir(parent):
             raise FileError(f"{parent}: there is no such directory, so no place for the settings of {user.name}")
+        if wanted.authority.pem:
+            environment = os.environ if user.invoking else {}
+            wanted = replace(wanted, authority=beside_user_settings(wanted.authority, user, environment))
         return _result(update(directory, wanted, backup=options["backup"], check=check))
     except (FileError, PlanError) as error:
         return {"path": path, "changed": False, "failed": True, "msg": str(error)}
@@ -483,15 +538,18 @@ def _result(outcome: Outcome) -> dict[str, Any]:
         "keys_removed": [one.key for one in plan.changes if one.after is None],
         "keys_kept": list(plan.kept),
         "keys_left": list(plan.left),
+        "certificates": outcome.trusted[1],
         "backup_file": outcome.backup_file,
         "warnings": list(plan.warnings),
     }
-    if plan.changes:
+    if plan.changes or outcome.trusted[0] != outcome.trusted[1]:
+        before = _lines({one.key: one.before for one in plan.changes}, "(hidden)")
+        after = _lines({one.key: one.after for one in plan.changes}, "(hidden, new value)")
         result["diff"] = {
             "before_header": outcome.path,
             "after_header": outcome.path,
-            "before": _lines({one.key: one.before for one in plan.changes}, "(hidden)"),
-            "after": _lines({one.key: one.after for one in plan.changes}, "(hidden, new value)"),
+            "before": before + "".join(f"certificate {one}\n" for one in outcome.trusted[0]),
+            "after": after + "".join(f"certificate {one}\n" for one in outcome.trusted[1]),
         }
     return result
 

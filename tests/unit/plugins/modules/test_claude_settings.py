@@ -245,6 +245,7 @@ def test_managed_settings_of_the_host(root: Path, call: Any) -> None:
         "keys_removed": [],
         "keys_kept": [],
         "keys_left": [],
+        "certificates": [],
         "backup_file": "",
     }
     assert json.loads(path.read_bytes()) == {"env": {"A": "1", "OTEL_RESOURCE_ATTRIBUTES": "team=t"}}
