@@ -88,4 +88,13 @@ options:
             type: list
             elements: int
             default: [200]
+          ca_path:
+            description: File with the authority that its certificate is verified with. Without it the system's.
+            type: path
+          client_cert:
+            description: File with the certificate that is shown.
+            type: path
+          client_key:
+            description: File with the key of the certificate that is shown.
+            type: path
 """

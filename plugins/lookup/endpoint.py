@@ -11,10 +11,14 @@ author:
 short_description: Where a component of the stack is reached from the current host
 description:
   - The one rule by which roles, playbooks and client settings find a component.
-  - O(ignore:<component>_external_url), when set, is the answer.
+  - O(ignore:<component>_external_url), when set, is the answer, unless O(external=false).
   - A component on the current host is reached by container name (runtime V(docker)) or on its own listen address
     (runtime V(systemd)).
   - What runs on a host with C(client_agent) dials that agent on loopback, as O(_terms=otel_collector).
+  - A component that listens beyond loopback speaks HTTPS, unless C(stack_allow_insecure_network) is set. The receivers
+    of the collector and Grafana do not with C(stack_tls=terminated_upstream) either.
+    With C(stack_tls=provided) these are called by the name that others call them, which is the one in the certificate.
+  - The collector's own metrics are never encrypted, and stay on loopback if they are scraped from nowhere else.
   - Any other component is reached at the C(stack_address) of its hosts, else C(ansible_host), else the inventory name.
   - Without an inventory group of the component's name, the component is taken to be on the current host when
     O(assume_local=true), else there is none.
@@ -37,9 +41,12 @@ options:
     choices: [component, host, controller]
     default: component
   scheme:
-    description: The scheme of the URL. Empty gives C(host:port).
+    description: The scheme of the URL, by default the one the component speaks. Empty gives C(host:port).
     type: str
-    default: http
+  external:
+    description: Whether O(ignore:<component>_external_url) counts. It does not for what a component's role itself does.
+    type: bool
+    default: true
   all_hosts:
     description: One answer for every host of the group, instead of the first.
     type: bool
@@ -73,7 +80,11 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.lookup import LookupBase
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 WILDCARDS = ("0.0.0.0", "::")
+# By the variables of their ports: what a proxy in front may be the one to encrypt, and what knows no encryption.
+OUTWARD = ("otel_collector_grpc_port", "otel_collector_http_port", "grafana_port")
+PLAIN = ("otel_collector_metrics_port",)
 
 
 def role_default(component: str, variable: str) -> Any:
@@ -90,14 +101,6 @@ def literal_address(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def local_address(component: str, viewpoint: str, variables: Mapping[str, Any]) -> str:
-    stack_runtime = variables.get("stack_runtime", "docker")
-    if viewpoint == "component" and variables.get(f"{component}_runtime", stack_runtime) == "docker":
-        return container_name(component)
-    listen = variables.get(f"{component}_listen_address", variables.get("stack_listen_address", "127.0.0.1"))
-    return "127.0.0.1" if listen in WILDCARDS else listen
-
-
 def remote_address(host: str, hostvars: Mapping[str, Any]) -> str:
     facts = hostvars.get(host, {})
     return str(facts.get("stack_address") or facts.get("ansible_host") or host)
@@ -110,10 +113,10 @@ class LookupModule(LookupBase):
 
     def of_component(self, component: str, variables: Mapping[str, Any]) -> list[str]:
         if component == "otel_collector" and self.get_option("viewpoint") == "host" and self.has_agent(variables):
-            return [self.url("127.0.0.1", self.port_of(component, variables))]
-        external = self.value(variables, f"{component}_external_url")
+            return [self.url("http", "127.0.0.1", self.port_of(component, variables))]
+        external = self.value(variables, f"{component}_external_url") if self.get_option("external") else None
         if external:
-            return [external if self.get_option("scheme") else re.sub(r"^[a-z]+://|/.*$", "", external)]
+            return [re.sub(r"^[a-z]+://|/.*$", "", external) if self.get_option("scheme") == "" else external]
         here = variables["inventory_hostname"]
         hosts = list(variables["groups"].get(component, [])) or ([here] if self.get_option("assume_local") else [])
         if not self.get_option("all_hosts"):
@@ -124,11 +127,41 @@ class LookupModule(LookupBase):
         hostvars = variables["hostvars"]
         owner = variables if here else hostvars.get(host, {})
         viewpoint = self.get_option("viewpoint")
-        if here if viewpoint != "controller" else self.value(owner, "ansible_connection") == "local":
-            address = local_address(component, viewpoint, self.templated(component, owner))
+        beside = here if viewpoint != "controller" else self.value(owner, "ansible_connection") == "local"
+        if beside and not self.is_named(component, owner):
+            scraped = set(variables["groups"].get("prometheus", []))
+            address = self.local_address(component, owner, scraped_from_elsewhere=bool(scraped - {host}))
         else:
             address = remote_address(host, hostvars)
-        return self.url(address, self.port_of(component, owner))
+        return self.url(self.scheme_of(component, owner), address, self.port_of(component, owner))
+
+    def local_address(self, component: str, owner: Mapping[str, Any], scraped_from_elsewhere: bool) -> str:
+        runtime = self.first_of(owner, f"{component}_runtime", "stack_runtime") or "docker"
+        if self.get_option("viewpoint") == "component" and runtime == "docker":
+            return container_name(component)
+        if self.port_variable(component) in PLAIN and self.is_secure(component, owner) and not scraped_from_elsewhere:
+            return "127.0.0.1"
+        listen = self.listen_address(component, owner)
+        return "127.0.0.1" if listen in WILDCARDS else listen
+
+    def scheme_of(self, component: str, owner: Mapping[str, Any]) -> str:
+        """What a port of a component speaks."""
+        variable = self.port_variable(component)
+        upstream = variable in OUTWARD and self.value(owner, "stack_tls") == "terminated_upstream"
+        return "https" if self.is_secure(component, owner) and variable not in PLAIN and not upstream else "http"
+
+    def is_named(self, component: str, owner: Mapping[str, Any]) -> bool:
+        """Whether a certificate of the user's own stands there, which knows a host by the name that others call it."""
+        provided = self.value(owner, "stack_tls") == "provided" and self.port_variable(component) in OUTWARD
+        return provided and self.scheme_of(component, owner) == "https"
+
+    def is_secure(self, component: str, owner: Mapping[str, Any]) -> bool:
+        """Whether a component is encrypted and asks who is there."""
+        insecure = boolean(self.value(owner, "stack_allow_insecure_network") or False)
+        return self.listen_address(component, owner) not in LOOPBACK and not insecure
+
+    def listen_address(self, component: str, owner: Mapping[str, Any]) -> str:
+        return str(self.first_of(owner, f"{component}_listen_address", "stack_listen_address") or "127.0.0.1")
 
     def has_agent(self, variables: Mapping[str, Any]) -> bool:
         """Whether the current host has a collector of its own that forwards to the stack's."""
@@ -136,19 +169,21 @@ class LookupModule(LookupBase):
         stays = self.value(variables, "client_agent_state") in (None, "present")
         return wanted and stays and variables["inventory_hostname"] not in variables["groups"].get("otel_collector", [])
 
+    def port_variable(self, component: str) -> str:
+        return str(self.get_option("port")).replace("<component>", component)
+
     def port_of(self, component: str, owner: Mapping[str, Any]) -> Any:
         """The port that a host's variables say, else the role."""
-        variable = self.get_option("port").replace("<component>", component)
+        variable = self.port_variable(component)
         return self.value(owner, variable) or role_default(component, variable)
 
-    def url(self, address: str, port: Any) -> str:
+    def url(self, spoken: str, address: str, port: Any) -> str:
         scheme = self.get_option("scheme")
-        return f"{scheme}://{literal_address(address)}:{port}" if scheme else f"{literal_address(address)}:{port}"
+        place = f"{literal_address(address)}:{port}"
+        return place if scheme == "" else f"{scheme or spoken}://{place}"
 
-    def templated(self, component: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-        names = ("stack_runtime", "stack_listen_address", f"{component}_runtime", f"{component}_listen_address")
-        values = {name: self.value(variables, name) for name in names}
-        return {name: value for name, value in values.items() if value is not None}
+    def first_of(self, variables: Mapping[str, Any], *names: str) -> Any:
+        return next((value for value in (self.value(variables, name) for name in names) if value is not None), None)
 
     def value(self, variables: Mapping[str, Any], name: str) -> Any:
         if name not in variables:

@@ -18,6 +18,9 @@ READY_OPTIONS: dict[str, Any] = {
     "body": {"type": "str"},
     "headers": {"type": "dict", "default": {}},
     "status": {"type": "list", "elements": "int", "default": [200]},
+    "ca_path": {"type": "path"},
+    "client_cert": {"type": "path"},
+    "client_key": {"type": "path", "no_log": False},
 }
 COMPONENT_OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},

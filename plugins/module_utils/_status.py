@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import ssl
 import urllib.error
 import urllib.request
 from typing import Any
@@ -76,9 +77,12 @@ def answer(ready: dict[str, Any]) -> str:
         headers=ready.get("headers") or {},
         method=ready.get("method") or "GET",
     )
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=ANSWER_SECONDS) as response:
+        context = ssl.create_default_context(cafile=ready.get("ca_path"))
+        if ready.get("client_cert"):
+            context.load_cert_chain(ready["client_cert"], ready.get("client_key"))
+        handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+        with urllib.request.build_opener(*handlers).open(request, timeout=ANSWER_SECONDS) as response:
             status = response.status
     except urllib.error.HTTPError as exc:
         status = exc.code

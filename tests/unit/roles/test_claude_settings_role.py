@@ -44,8 +44,8 @@ PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL"
 # Endpoint and protocol by what is said about them. `central`: the inventory has a collector on another host.
 SENDS: dict[str, tuple[dict[str, Any], str, str]] = {
     "nothing": ({}, "http://localhost:4317", "grpc"),
-    "central": ({}, f"http://{COLLECTOR}:4318", "http/protobuf"),
-    "central-grpc": ({"claude_settings_protocol": "grpc"}, f"http://{COLLECTOR}:4317", "grpc"),
+    "central": ({}, f"https://{COLLECTOR}:4318", "http/protobuf"),
+    "central-grpc": ({"claude_settings_protocol": "grpc"}, f"https://{COLLECTOR}:4317", "grpc"),
     "http-here": ({"claude_settings_protocol": "http/protobuf"}, "http://localhost:4318", "http/protobuf"),
     "named": ({"claude_settings_endpoint": "https://otlp"}, "https://otlp", "http/protobuf"),
     "named-grpc-port": ({"claude_settings_endpoint": "http://otlp:4317"}, "http://otlp:4317", "grpc"),

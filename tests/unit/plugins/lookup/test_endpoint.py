@@ -36,14 +36,14 @@ ELSEWHERE = {"prometheus": ["there"], "otel_collector": ["here", "there"]}
         (
             {"groups": ALONE, "stack_runtime": "systemd", "stack_listen_address": "10.0.0.1"},
             {},
-            ["http://10.0.0.1:9090"],
+            ["https://10.0.0.1:9090"],
         ),
         (
             {"groups": ALONE, "stack_runtime": "systemd", "stack_listen_address": "0.0.0.0"},
             {},
-            ["http://127.0.0.1:9090"],
+            ["https://127.0.0.1:9090"],
         ),
-        ({"groups": ALONE, "stack_runtime": "systemd", "stack_listen_address": "::"}, {}, ["http://127.0.0.1:9090"]),
+        ({"groups": ALONE, "stack_runtime": "systemd", "stack_listen_address": "::"}, {}, ["https://127.0.0.1:9090"]),
         ({"groups": ALONE, "prometheus_port": 1234}, {}, ["http://prometheus:1234"]),
         ({"groups": ALONE, "prometheus_port": trust_as_template("{{ 1000 + 9 }}")}, {}, ["http://prometheus:1009"]),
         ({"groups": ELSEWHERE}, {}, ["http://there:9090"]),
@@ -55,6 +55,7 @@ ELSEWHERE = {"prometheus": ["there"], "otel_collector": ["here", "there"]}
         ),
         ({"groups": ELSEWHERE, "hostvars": {"there": {"prometheus_port": 99}}}, {}, ["http://there:99"]),
         ({"groups": {}}, {}, []),
+        ({"groups": {}, "prometheus_external_url": "https://prom.example/x"}, {"external": False}, []),
         ({"groups": {}}, {"assume_local": True}, ["http://prometheus:9090"]),
         ({"groups": {}, "prometheus_external_url": "https://prom.example/x"}, {}, ["https://prom.example/x"]),
         ({"groups": ALONE, "prometheus_external_url": "https://prom.example:9/x"}, {"scheme": ""}, ["prom.example:9"]),
@@ -90,7 +91,7 @@ AGENT = {"client_agent": True, "groups": {"otel_collector": ["there"]}}
         (AGENT, {"viewpoint": "component"}, "http://there:4317"),
         ({**AGENT, "client_agent": False}, {}, "http://there:4317"),
         ({**AGENT, "client_agent_state": "absent"}, {}, "http://there:4317"),
-        ({**AGENT, "groups": ALONE, "stack_listen_address": "10.0.0.1"}, {}, "http://10.0.0.1:4317"),
+        ({**AGENT, "groups": ALONE, "stack_listen_address": "10.0.0.1"}, {}, "https://10.0.0.1:4317"),
     ],
 )
 def test_programs_on_a_host_with_an_agent_dial_it(
@@ -114,3 +115,48 @@ def test_the_controller_is_on_a_host_only_without_a_connection(
     groups: dict[str, list[str]], hostvars: dict[str, Any], answer: str
 ) -> None:
     assert ask("prometheus", {"groups": groups, **hostvars}, viewpoint="controller") == [answer]
+
+
+OFF_LOOPBACK = {"groups": ALONE, "stack_listen_address": "10.0.0.1", "stack_runtime": "systemd"}
+SPLIT = {"groups": ELSEWHERE, "hostvars": {"there": {"stack_listen_address": "0.0.0.0"}}}
+PROVIDED = {**OFF_LOOPBACK, "stack_tls": "provided"}
+UPSTREAM = {**OFF_LOOPBACK, "stack_tls": "terminated_upstream"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "component", "port", "answer"),
+    [
+        (OFF_LOOPBACK, "prometheus", "prometheus_port", "https://10.0.0.1:9090"),
+        (OFF_LOOPBACK, "otel_collector", "otel_collector_http_port", "https://10.0.0.1:4318"),
+        (OFF_LOOPBACK, "otel_collector", "otel_collector_export_port", "https://10.0.0.1:8889"),
+        (OFF_LOOPBACK, "otel_collector", "otel_collector_metrics_port", "http://127.0.0.1:8888"),
+        (
+            {**OFF_LOOPBACK, "groups": ELSEWHERE},
+            "otel_collector",
+            "otel_collector_metrics_port",
+            "http://10.0.0.1:8888",
+        ),
+        ({**OFF_LOOPBACK, "stack_runtime": "docker"}, "prometheus", "prometheus_port", "https://prometheus:9090"),
+        (
+            {**OFF_LOOPBACK, "stack_allow_insecure_network": "true"},
+            "prometheus",
+            "prometheus_port",
+            "http://10.0.0.1:9090",
+        ),
+        (
+            {**OFF_LOOPBACK, "prometheus_listen_address": "127.0.0.1"},
+            "prometheus",
+            "prometheus_port",
+            "http://127.0.0.1:9090",
+        ),
+        (SPLIT, "prometheus", "prometheus_port", "https://there:9090"),
+        (UPSTREAM, "otel_collector", "otel_collector_grpc_port", "http://10.0.0.1:4317"),
+        (UPSTREAM, "otel_collector", "otel_collector_export_port", "https://10.0.0.1:8889"),
+        ({**UPSTREAM, "groups": {"grafana": ["here"]}}, "grafana", "grafana_port", "http://10.0.0.1:3000"),
+        ({**PROVIDED, "stack_address": "c.example"}, "otel_collector", "otel_collector_grpc_port", "https://c.example:4317"),
+        (PROVIDED, "otel_collector", "otel_collector_export_port", "https://10.0.0.1:8889"),
+        (UPSTREAM, "prometheus", "prometheus_port", "https://10.0.0.1:9090"),
+    ],
+)
+def test_beyond_loopback_it_is_https(variables: dict[str, Any], component: str, port: str, answer: str) -> None:
+    assert ask(component, dict(variables), port=port) == [answer]
