@@ -20,7 +20,14 @@ OURS = {
     "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4317",
     "OTEL_METRIC_EXPORT_INTERVAL": "10000",
-    "OTEL_RESOURCE_ATTRIBUTES": "developer=ada,settings_revision=62149e89",
+    "OTEL_LOG_USER_PROMPTS": "0",
+    "OTEL_LOG_ASSISTANT_RESPONSES": "0",
+    "OTEL_LOG_TOOL_DETAILS": "0",
+    "OTEL_LOG_TOOL_CONTENT": "0",
+    "OTEL_LOG_RAW_API_BODIES": "0",
+    "OTEL_METRICS_INCLUDE_VERSION": "1",
+    "OTEL_METRICS_INCLUDE_REPOSITORY": "1",
+    "OTEL_RESOURCE_ATTRIBUTES": "developer=ada,settings_revision=3f98e0fd",
 }
 RUNNING = ["/loki", "/otel-collector", "/prometheus"]
 

@@ -87,6 +87,22 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "claude_settings_credential and claude_settings_env.OTEL_EXPORTER_OTLP_HEADERS both say the headers",
     ),
 }
+GATES = [f"OTEL_LOG_{name}" for name in ("USER_PROMPTS", "ASSISTANT_RESPONSES", "TOOL_DETAILS", "TOOL_CONTENT")]
+BODIES, NAMED = "OTEL_LOG_RAW_API_BODIES", ["OTEL_METRICS_INCLUDE_VERSION", "OTEL_METRICS_INCLUDE_REPOSITORY"]
+# What is let out, by the profile; a variable of the user's own wins.
+PRIVACY: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
+    "nothing": ({}, dict.fromkeys([*GATES, BODIES], "0") | dict.fromkeys(NAMED, "1")),
+    "full": (
+        {"stack_privacy": "full"},
+        dict.fromkeys(GATES, "1") | {BODIES: "0"} | dict.fromkeys(NAMED, "1"),
+    ),
+    "own-gate": (
+        {"claude_settings_env": {GATES[0]: "1"}},
+        {GATES[0]: "1"} | dict.fromkeys([*GATES[1:], BODIES], "0") | dict.fromkeys(NAMED, "1"),
+    ),
+    # The profile is the collector's.
+    "central": ({}, dict.fromkeys(GATES, "1") | {BODIES: "0"} | dict.fromkeys(NAMED, "1")),
+}
 # Same or another revision than "nothing".
 SAME: dict[str, dict[str, Any]] = {
     "who": {"claude_settings_developer": "ada"},
@@ -107,7 +123,7 @@ KEYS = {"key": "abc==", "other-key": "abd=="}
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """One play for all cases, each a host."""
     folder = tmp_path_factory.mktemp("play")
-    cases = {name: case[0] for name, case in {**SENDS, **REFUSED}.items()} | SAME | ANOTHER
+    cases = {name: case[0] for name, case in {**SENDS, **REFUSED, **PRIVACY}.items()} | SAME | ANOTHER
     cases |= {name: {"claude_settings_credential": value} for name, value in KEYS.items()}
     cases["gone"] = GONE
     central = {name: cases.pop(name) for name in list(cases) if name.startswith("central")}
@@ -117,7 +133,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         groups,
         {
             "cases": {**groups["cases"], "hosts": central},
-            "otel_collector": {"hosts": {COLLECTOR: {"stack_listen_address": "0.0.0.0"}}},
+            "otel_collector": {"hosts": {COLLECTOR: {"stack_listen_address": "0.0.0.0", "stack_privacy": "full"}}},
         },
     ):
         (folder / "inventory.yml").write_text(yaml.safe_dump(inventory))
@@ -145,6 +161,12 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_endpoint_and_protocol(said: dict[str, Any], name: str) -> None:
     _variables, endpoint, protocol = SENDS[name]
     assert (said[name]["env"][ENDPOINT], said[name]["env"][PROTOCOL]) == (endpoint, protocol)
+
+
+@pytest.mark.parametrize("name", PRIVACY)
+def test_what_clients_let_out(said: dict[str, Any], name: str) -> None:
+    shown = {key: value for key, value in said[name]["env"].items() if key in (*GATES, BODIES, *NAMED)}
+    assert shown == PRIVACY[name][1]
 
 
 @pytest.mark.parametrize("name", REFUSED)
