@@ -218,3 +218,45 @@ def _public(key: CertificatePublicKeyTypes) -> bytes:
 
 def _pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(Encoding.PEM).decode()
+
+
+def problem_of(certificate_pem: str, key_pem: str, name: str, now: datetime | None = None) -> str:
+    """What is wrong with the certificate that a user gives for a host called so. Empty if nothing is."""
+    if not certificate_pem or not key_pem:
+        variable = "stack_tls_key" if certificate_pem else "stack_tls_certificate"
+        return f"{variable} is empty. Give this host's as text in PEM, or set stack_tls: private."
+    try:
+        certificate = x509.load_pem_x509_certificate(certificate_pem.encode())
+    except ValueError:
+        return "stack_tls_certificate is no certificate in PEM. Give its text, not its path."
+    try:
+        key = load_pem_private_key(key_pem.encode(), None)
+    except (TypeError, ValueError):
+        return "stack_tls_key is no private key in PEM without a passphrase. Give its text, not its path."
+    if _public(certificate.public_key()) != _public(key.public_key()):
+        return f"stack_tls_key does not belong to stack_tls_certificate, which is for {_called(certificate)}."
+    if _end(certificate) <= (now or datetime.now(timezone.utc)):
+        return f"stack_tls_certificate ended on {_end(certificate):%Y-%m-%d}. Give a new one."
+    if not _covers(certificate, name):
+        return (
+            f"stack_tls_certificate is for {_called(certificate)}, and not for {name}, as this host is called. "
+            "Set the host's stack_address to a name in the certificate."
+        )
+    return ""
+
+
+def _covers(certificate: x509.Certificate, name: str) -> bool:
+    wanted = next(iter(_names([name])), None)
+    above = x509.DNSName("*." + name.partition(".")[2])
+    return any(each in (wanted, above) for each in _alternatives(certificate))
+
+
+def _alternatives(certificate: x509.Certificate) -> list[x509.GeneralName]:
+    try:
+        return list(_extension(certificate, x509.SubjectAlternativeName))
+    except x509.ExtensionNotFound:
+        return []
+
+
+def _called(certificate: x509.Certificate) -> str:
+    return ", ".join(str(each.value) for each in _alternatives(certificate)) or "no name (it has no subjectAltName)"

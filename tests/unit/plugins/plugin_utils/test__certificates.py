@@ -16,6 +16,7 @@ from ansible.errors import AnsibleError
 from ansible_collections.claude_code.observability.plugins.plugin_utils._certificates import (
     authority,
     host_certificate,
+    problem_of,
 )
 from ansible_collections.claude_code.observability.plugins.plugin_utils._secrets_dir import SecretsDir
 from cryptography import x509
@@ -143,3 +144,43 @@ def test_check_mode_issues_a_pair_and_keeps_nothing(tmp_path: Path) -> None:
     dry = SecretsDir(str(tmp_path / "secrets"), dry=True)
     assert issue(dry) == issue(dry)
     assert not dry.path.exists()
+
+
+def test_a_certificate_of_yours_that_serves_has_no_problem(secrets: SecretsDir) -> None:
+    pair = issue(secrets, names=["otel.example.com", "*.corp", "10.0.0.1"])
+    for name in ("otel.example.com", "a.corp", "10.0.0.1"):
+        assert problem_of(pair["certificate"] + pair["ca"], pair["key"], name) == ""
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "name", "text"),
+    [
+        ("", "own", "web1", "stack_tls_certificate is empty. Give this host's"),
+        ("own", "", "web1", "stack_tls_key is empty. Give this host's"),
+        ("/etc/ssl/web1.pem", "own", "web1", "stack_tls_certificate is no certificate in PEM"),
+        ("own", "/etc/ssl/web1.key", "web1", "stack_tls_key is no private key in PEM without a passphrase"),
+        (
+            "own",
+            "other",
+            "web1",
+            "stack_tls_key does not belong to stack_tls_certificate, which is for web1, 10.0.0.1, ::1.",
+        ),
+        (
+            "own",
+            "own",
+            "web2",
+            "is for web1, 10.0.0.1, ::1, and not for web2, as this host is called. Set the host's stack_address",
+        ),
+        ("own", "own", "a.web1", "and not for a.web1"),
+        ("old", "old", "web1", "stack_tls_certificate ended on 2"),
+    ],
+)
+def test_what_is_wrong_with_one_of_yours(secrets: SecretsDir, certificate: str, key: str, name: str, text: str) -> None:
+    pairs = {"own": issue(secrets), "other": host_certificate(secrets, "web2", ["web2"])}
+    pairs["old"] = host_certificate(secrets, "old", ["web1"], NOW - timedelta(days=400))
+    said = problem_of(
+        pairs[certificate]["certificate"] if certificate in pairs else certificate,
+        pairs[key]["key"] if key in pairs else key,
+        name,
+    )
+    assert text in said
