@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import ssl
 import urllib.error
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +14,19 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.urls import open_url  # type: ignore[import-untyped]
 from ansible_collections.claude_code.observability.plugins.module_utils._download import shown
+from ansible_collections.claude_code.observability.plugins.module_utils._tls import (
+    PLAINTEXT_REFUSED,
+    SPEAKS_TLS,
+    Access,
+    AccessError,
+)
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 LOGIN = (
     "the login is not accepted. In the role it is grafana_token, else grafana_admin_user and grafana_admin_password: "
     "the password must be the one that works now, also if it was changed in Grafana"
 )
+IN_THE_ROLE = "In the role ca_path is grafana_ca_path, the URL grafana_external_url."
 HINTS = {
     401: LOGIN,
     403: "this login may not do that; it must be an administrator's, or the token of a service account that is Admin",
@@ -65,6 +71,8 @@ class Api:
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         try:
+            if self.url.startswith("https:"):
+                self._access.context()  # open_url makes the same one, but does not say which file is wrong.
             with open_url(
                 self.url.rstrip("/") + path,
                 data=None if body is None else json.dumps(body),
@@ -86,6 +94,8 @@ class Api:
             if error.code == 404 and method == "GET":
                 return None
             raise GrafanaError(f"{self._name}: {method} {path}: {_refusal(error)}") from error
+        except AccessError as error:
+            raise GrafanaError(f"{self._name}: {error}. {IN_THE_ROLE}") from error
         except ValueError as error:
             raise GrafanaError(f"{self._name} answers, but not as Grafana does. Is the URL right?") from error
         except (OSError, http.client.HTTPException) as error:
@@ -95,14 +105,15 @@ class Api:
     def _name(self) -> str:
         return f"Grafana at {shown(self.url)}"
 
+    @property
+    def _access(self) -> Access:
+        return Access(ca_path=self.ca_path, validate_certs=self.validate_certs)
+
     def _failure(self, error: Exception) -> str:
+        about_tls = self._access.failure(error)
+        if about_tls:
+            return f"{about_tls}. {IN_THE_ROLE}"
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        if isinstance(reason, ssl.SSLCertVerificationError):
-            now = f"is {self.ca_path!r}" if self.ca_path else "is not set"
-            return (
-                f"its TLS certificate is not trusted: {reason.verify_message}. ca_path {now}; the CA's certificate "
-                "goes there (in the role: grafana_ca_path)."
-            )
         return f"not reachable: {getattr(reason, 'strerror', None) or reason}"
 
 
@@ -112,7 +123,13 @@ def _refusal(error: urllib.error.HTTPError) -> str:
         target = shown(str(error.headers.get("Location", "")))
         return f"HTTP {error.code}, redirected to {target}; write into the URL where it really is."
     try:
-        said = json.loads(error.read()).get("message", "")
-    except (OSError, ValueError, AttributeError, http.client.HTTPException):
+        text = error.read()
+    except (OSError, http.client.HTTPException):
+        text = b""
+    if PLAINTEXT_REFUSED.encode() in text:
+        return f"{SPEAKS_TLS}."
+    try:
+        said = json.loads(text).get("message", "")
+    except (ValueError, AttributeError):
         said = ""
     return f"HTTP {error.code}: {HINTS.get(error.code) or said or error.reason}."

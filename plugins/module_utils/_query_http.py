@@ -9,7 +9,6 @@ import http.client
 import json
 import re
 import socket
-import ssl
 import urllib.error
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,12 @@ from urllib.parse import urlencode, urlsplit
 
 from ansible.module_utils.urls import open_url  # type: ignore[import-untyped]
 from ansible_collections.claude_code.observability.plugins.module_utils._download import shown
+from ansible_collections.claude_code.observability.plugins.module_utils._tls import (
+    PLAINTEXT_REFUSED,
+    SPEAKS_TLS,
+    Access,
+    AccessError,
+)
 
 # What a store says of an error is a line or two; more is the page of something else.
 MAX_REASON = 2000
@@ -61,6 +66,10 @@ class Store:
             raise QueryError("token and username are both set; a request carries one of them.")
 
     @property
+    def access(self) -> Access:
+        return Access(self.ca_path, self.client_cert, self.client_key, self.validate_certs)
+
+    @property
     def name(self) -> str:
         """The store and its address, for messages."""
         return f"{self.kind.capitalize()} at {shown(self.url)}"
@@ -80,6 +89,8 @@ class Store:
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         try:
+            if self.url.startswith("https:"):
+                self.access.context()  # open_url makes the same one, but does not say which file is wrong.
             with open_url(
                 self.url.rstrip("/") + path,
                 data=body,
@@ -101,6 +112,8 @@ class Store:
                 text = answer.read()
         except urllib.error.HTTPError as error:
             raise QueryError(self._refusal(error, query)) from error
+        except AccessError as error:
+            raise QueryError(f"{self.name}: {error}") from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise QueryError(f"{self.name}: {self._failure(error)}") from error
         try:
@@ -120,6 +133,8 @@ class Store:
         if 300 <= error.code < 400:
             target = shown(str(error.headers.get("Location", "")))
             return f"{self.name}: HTTP {error.code}, redirected to {target}; write into url where it really is."
+        if PLAINTEXT_REFUSED in text:
+            return f"{self.name}: {SPEAKS_TLS}."
         if error.code in HINTS:
             return f"{self.name}: HTTP {error.code} {error.reason}; {HINTS[error.code]}."
         try:
@@ -137,26 +152,19 @@ class Store:
     def _failure(self, error: Exception) -> str:
         """Why no answer came, and which option helps."""
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        if isinstance(reason, ssl.SSLCertVerificationError):
-            now = f"ca_path is {self.ca_path!r}" if self.ca_path else "ca_path is not set"
-            return (
-                f"its TLS certificate is not trusted: {reason.verify_message} ({now}; the CA's certificate goes there)"
-            )
-        if isinstance(reason, ssl.SSLError):
-            said = str(reason)
-            if "WRONG_VERSION_NUMBER" in said or "RECORD_LAYER" in said:
-                return "it does not speak TLS; write http:// into url"
-            return f"TLS failed: {reason.reason or said} (a client certificate goes into client_cert and client_key)"
+        about_tls = self.access.failure(error)
+        if about_tls:
+            return about_tls
         if isinstance(reason, (socket.timeout, TimeoutError)):
             return f"no answer within {self.timeout} s (timeout)"
         if isinstance(reason, (http.client.HTTPException, ConnectionError)) and not isinstance(
             reason, ConnectionRefusedError
         ):
             # A server that misses the client's certificate may say so only after the handshake, or just hang up.
-            hint = "https:// in url?" if self.url.startswith("http:") else "does it want a client_cert and client_key?"
+            hint = (
+                "https:// in the URL?" if self.url.startswith("http:") else "does it want a client_cert and client_key?"
+            )
             return f"the connection broke off ({reason}); {hint}"
-        if isinstance(reason, FileNotFoundError):
-            return f"ca_path, client_cert or client_key: {reason.strerror}: {reason.filename}"
         if isinstance(reason, OSError) and reason.strerror:
             return f"not reachable: {reason.strerror}"
         return f"not reachable: {reason}"

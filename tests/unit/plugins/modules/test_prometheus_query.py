@@ -291,9 +291,9 @@ def test_tls(capsys, store, certificates):
         assert run(prometheus_query, capsys, url=address, query="up", ca_path=f"{certificates}/ca.pem")["rows"]
         assert run(prometheus_query, capsys, url=address, query="up", validate_certs=False)["rows"]
         missing = run(prometheus_query, capsys, url=address, query="up", ca_path="/nowhere/ca.pem")
-        assert "ca_path, client_cert or client_key: No such file or directory" in missing["msg"]
+        assert "ca_path '/nowhere/ca.pem' cannot be read: No such file or directory" in missing["msg"]
         plain = run(prometheus_query, capsys, url=address.replace("https", "http"), query="up", timeout=5)
-        assert "https:// in url?" in plain["msg"]
+        assert "https:// in the URL?" in plain["msg"]
 
 
 def test_tls_with_a_client_certificate(capsys, store, certificates):
@@ -308,7 +308,7 @@ def test_tls_with_a_client_certificate(capsys, store, certificates):
 
 def test_tls_where_there_is_none(ask, url):
     answer = ask(url=url.replace("http:", "https:"), query="up")
-    assert answer["msg"].endswith("it does not speak TLS; write http:// into url")
+    assert answer["msg"].endswith("it does not speak TLS; write http:// into the URL")
 
 
 def test_more_series_than_the_limit_are_an_error(ask, store):
