@@ -17,6 +17,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from ._otlp import varint
+from ._tls import Access, AccessError
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, CONTINUATION = 0, 1, 3, 4, 6, 7, 9
@@ -25,6 +26,7 @@ END_HEADERS, PADDED, PRIORITY = 0x4, 0x8, 0x20
 HEADER_TABLE_SIZE, ENABLE_PUSH = 1, 2
 STREAM = 1
 NOT_GRPC = "not gRPC"
+CLOSED = "the server closed the connection before it answered"
 MAX_FRAME = 16384
 MAX_ANSWER = 65535
 # The HPACK static table as far as an answer's meaning needs it: `:status`. Other indexed names keep their number.
@@ -191,7 +193,7 @@ class Connection:
             self.socket.settimeout(self.left())
             part = self.socket.recv(size - len(parts))
             if not part:
-                raise CallError("the server closed the connection before it answered")
+                raise CallError(CLOSED)
             parts += part
         return bytes(parts)
 
@@ -311,13 +313,35 @@ def call_over(opened: socket.socket, request: bytes, timeout: float) -> bytes:
         raise CallError(f"the answer cannot be read: {error}") from error
 
 
-def call(host: str, port: int, method: str, message: bytes, timeout: float) -> bytes:
-    """Calls a method in plain text and returns the answer's message; CallError says why there is none."""
-    request = request_of(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", method, message)
+def call(
+    host: str,
+    port: int,
+    method: str,
+    message: bytes,
+    timeout: float,
+    metadata: Sequence[tuple[str, str]] = (),
+    access: Access | None = None,
+) -> bytes:
+    """Calls a method, over TLS with an `access`, and returns the answer's message; CallError says why there is none."""
+    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    request = request_of(authority, method, message, metadata, "https" if access else "http")
     try:
-        with socket.create_connection((host, port), timeout) as opened:
-            return call_over(opened, request, timeout)
+        with socket.create_connection((host, port), timeout) as plain:
+            if not access:
+                return call_over(plain, request, timeout)
+            context = access.context()
+            context.set_alpn_protocols(["h2"])
+            with context.wrap_socket(plain, server_hostname=host) as opened:
+                return call_over(opened, request, timeout)
+    except AccessError as error:
+        raise CallError(str(error)) from error
+    except CallError as error:
+        # All that a gRPC server in Go has to say in plain text where it expects TLS.
+        if str(error) == CLOSED and not access:
+            raise CallError(f"{CLOSED}; if it speaks TLS only, write https:// into the URL") from error
+        raise
     except socket.timeout as error:
         raise CallError("no answer in time") from error
     except OSError as error:
-        raise CallError(error.strerror or str(error)) from error
+        about_tls = access.failure(error) if access else ""
+        raise CallError(about_tls or error.strerror or str(error)) from error

@@ -30,7 +30,8 @@ attributes:
     details: Every run sends another probe. The host itself is never changed.
 options:
   grpc_url:
-    description: Where the receiver takes OTLP over gRPC, such as V(http://127.0.0.1:4317).
+    description:
+      - Where the receiver takes OTLP over gRPC, such as V(http://127.0.0.1:4317), or over TLS V(https://collector:4317).
     type: str
     required: true
   http_url:
@@ -43,6 +44,20 @@ options:
     description: What to find the probe by afterwards. Choose another one for every run and host.
     type: str
     required: true
+  headers:
+    description: Sent with every request, such as C(Authorization); over gRPC as metadata.
+    type: dict
+    default: {}
+  ca_path:
+    description:
+      - File with the certificates of the CAs to trust, on the host the task runs on. Without it, those of the system.
+    type: path
+  client_cert:
+    description: File with the client's certificate in PEM format. It may hold the key as well.
+    type: path
+  client_key:
+    description: File with the key of O(client_cert).
+    type: path
   timeout:
     description: Seconds each of the four requests may take.
     type: int
@@ -55,6 +70,15 @@ EXAMPLES = r"""
     grpc_url: http://127.0.0.1:4317
     http_url: http://127.0.0.1:4318
     probe_id: run-42
+
+- name: One with TLS and a login accepts it too
+  claude_code.observability.otlp_probe:
+    grpc_url: https://collector.example.com:4317
+    http_url: https://collector.example.com:4318
+    ca_path: /etc/ssl/certs/claude-code-ca.pem
+    headers:
+      Authorization: "{{ lookup('claude_code.observability.sender', 'verify', directory=stack_secrets_dir).header }}"
+    probe_id: run-43
 """
 
 RETURN = r"""
@@ -91,6 +115,7 @@ import http.client
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -102,53 +127,84 @@ from ansible_collections.claude_code.observability.plugins.module_utils._otlp im
     rejection,
     status_message,
 )
+from ansible_collections.claude_code.observability.plugins.module_utils._tls import (
+    PLAINTEXT_REFUSED,
+    SPEAKS_TLS,
+    Access,
+    AccessError,
+)
+
+REFUSED = "the sender is not accepted (%s); what proves who sends goes into headers, as Authorization"
 
 
 class Receiver(NamedTuple):
+    """`access` is None in plain text."""
+
     host: str
     port: int
     url: str
+    headers: Mapping[str, str]
+    access: Access | None
 
     @property
     def address(self) -> str:
         return urlsplit(self.url).netloc
 
 
-def receiver(option: str, url: str) -> Receiver:
+def receiver(option: str, params: Mapping[str, Any]) -> Receiver:
     """A receiver's URL taken apart; ValueError names the option."""
+    url = params[option]
     parts = urlsplit(url)
     try:
         port = parts.port
     except ValueError:
         port = None
-    if parts.scheme != "http" or not parts.hostname or not port:
-        raise ValueError(f"{option} is {url!r}; write http://host:port")
-    return Receiver(parts.hostname, port, url.rstrip("/"))
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port:
+        raise ValueError(f"{option} is {url!r}; write http://host:port or https://host:port")
+    headers = {name: str(value) for name, value in params["headers"].items()}
+    access = Access(params["ca_path"], params["client_cert"], params["client_key"]) if parts.scheme == "https" else None
+    return Receiver(parts.hostname, port, url.rstrip("/"), headers, access)
 
 
 def send_grpc(where: Receiver, signal: str, message: bytes, timeout: int) -> bytes:
-    return call(where.host, where.port, METHODS[signal], message, timeout)
+    metadata = list(where.headers.items())
+    try:
+        return call(where.host, where.port, METHODS[signal], message, timeout, metadata, where.access)
+    except CallError as error:
+        if error.status == "UNAUTHENTICATED":
+            raise CallError(REFUSED % error) from error
+        raise
 
 
 def send_http(where: Receiver, signal: str, message: bytes, timeout: int) -> bytes:
-    request = urllib.request.Request(
-        f"{where.url}/v1/{signal}", data=message, headers={"Content-Type": "application/x-protobuf"}, method="POST"
-    )
-    directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    headers = {**where.headers, "Content-Type": "application/x-protobuf"}
+    request = urllib.request.Request(f"{where.url}/v1/{signal}", data=message, headers=headers, method="POST")
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
     try:
-        with directly.open(request, timeout=timeout) as answer:
+        if where.access:
+            handlers.append(urllib.request.HTTPSHandler(context=where.access.context()))
+        with urllib.request.build_opener(*handlers).open(request, timeout=timeout) as answer:
             body: bytes = answer.read(65536)
             return body
+    except AccessError as error:
+        raise CallError(str(error)) from error
     except urllib.error.HTTPError as error:
-        reason = status_message(error.read(65536)) or error.reason
-        raise CallError(f"HTTP status {error.code}: {reason}") from error
-    except urllib.error.URLError as error:
-        reason = getattr(error.reason, "strerror", None) or error.reason
-        raise CallError(str(reason)) from error
+        raise CallError(refusal(error)) from error
     except http.client.HTTPException as error:
         raise CallError("the answer is not HTTP/1.1; is this the HTTP port?") from error
     except OSError as error:
-        raise CallError(error.strerror or str(error)) from error
+        about_tls = where.access.failure(error) if where.access else ""
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise CallError(about_tls or getattr(reason, "strerror", None) or str(reason)) from error
+
+
+def refusal(error: urllib.error.HTTPError) -> str:
+    """What the receiver says of a request it does not take."""
+    said = error.read(65536)
+    if PLAINTEXT_REFUSED.encode() in said:
+        return SPEAKS_TLS
+    status = f"HTTP status {error.code}: {status_message(said) or error.reason}"
+    return REFUSED % status if error.code == 401 else status
 
 
 SENDERS = {"grpc": send_grpc, "http": send_http}
@@ -181,6 +237,10 @@ def main() -> None:
             "grpc_url": {"type": "str", "required": True},
             "http_url": {"type": "str", "required": True},
             "probe_id": {"type": "str", "required": True},
+            "headers": {"type": "dict", "default": {}, "no_log": True},
+            "ca_path": {"type": "path"},
+            "client_cert": {"type": "path"},
+            "client_key": {"type": "path"},
             "timeout": {"type": "int", "default": 10},
         },
         supports_check_mode=True,
@@ -188,7 +248,7 @@ def main() -> None:
     probe_id = module.params["probe_id"]
     requests: list[dict[str, Any]] = []
     try:
-        receivers = {name: receiver(f"{name}_url", module.params[f"{name}_url"]) for name in SENDERS}
+        receivers = {name: receiver(f"{name}_url", module.params) for name in SENDERS}
     except ValueError as error:
         module.fail_json(msg=str(error), probe_id=probe_id, requests=requests)
     if not module.check_mode:

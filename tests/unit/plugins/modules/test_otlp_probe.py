@@ -29,6 +29,7 @@ class Collector:
 
     def __init__(self):
         self.got = []
+        self.headers = []
         self.metrics_answer = metrics_service_pb2.ExportMetricsServiceResponse()
         self.http_answer = (200, b"")
         self.grpc_failure = None
@@ -41,6 +42,8 @@ class Collector:
         self.got.append((transport, signal, {item.key: item.value.string_value for item in attributes}))
 
     def export(self, signal, request, context):
+        metadata = dict(context.invocation_metadata())
+        self.headers.append((metadata.get("authorization"), metadata.get("x-number")))
         self.take("grpc", signal, request)
         if self.grpc_failure:
             context.abort(*self.grpc_failure)
@@ -59,6 +62,7 @@ class Service:
 def http_handler(collector):
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
+            collector.headers.append((self.headers["Authorization"], self.headers["X-Number"]))
             assert self.headers["Content-Type"] == "application/x-protobuf"
             signal = self.path.rpartition("/v1/")[2]
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -129,6 +133,40 @@ def test_four_requests_arrive_and_are_told_apart(collector, urls, run):
     assert collector.got == [(*pair, {"probe_id": "run-1", "transport": pair[0]}) for pair in ALL]
 
 
+def test_headers_go_with_every_request(collector, urls, run):
+    result = run(*urls, headers={"Authorization": "Basic c2VjcmV0", "X-Number": 7})
+    assert not result.get("failed")
+    assert collector.headers == [("Basic c2VjcmV0", "7")] * 4
+    assert "c2VjcmV0" not in json.dumps(result["requests"])
+
+
+def test_a_sender_that_is_not_accepted(collector, urls, run):
+    collector.grpc_failure = (grpc.StatusCode.UNAUTHENTICATED, "invalid credentials")
+    collector.http_answer = (401, b"\x08\x10\x12\x13invalid credentials")
+    advice = "what proves who sends goes into headers, as Authorization"
+    assert outcomes(run(*urls)) == {
+        **dict.fromkeys(
+            ALL[:2],
+            (False, f"the sender is not accepted (UNAUTHENTICATED: invalid credentials); {advice}"),
+        ),
+        **dict.fromkeys(
+            ALL[2:],
+            (False, f"the sender is not accepted (HTTP status 401: invalid credentials); {advice}"),
+        ),
+    }
+
+
+def test_a_ca_that_is_not_there_is_named(urls, run):
+    result = run(*(url.replace("http:", "https:") for url in urls), ca_path="/nowhere/ca.pem")
+    said = "ca_path '/nowhere/ca.pem' cannot be read: No such file or directory"
+    assert outcomes(result) == dict.fromkeys(ALL, (False, said))
+
+
+def test_tls_where_there_is_none(urls, run):
+    result = run(*(url.replace("http:", "https:") for url in urls))
+    assert outcomes(result) == dict.fromkeys(ALL, (False, "it does not speak TLS; write http:// into the URL"))
+
+
 def test_check_mode_sends_nothing(collector, urls, run):
     result = run(*urls, _ansible_check_mode=True)
     assert not result.get("failed")
@@ -196,9 +234,9 @@ def test_nobody_listens(collector, run):
     assert outcomes(result) == dict.fromkeys(ALL, (False, "Connection refused"))
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:4317", "https://127.0.0.1:4317", "http://127.0.0.1", "http://h:99999", ""])
+@pytest.mark.parametrize("url", ["127.0.0.1:4317", "ftp://127.0.0.1:4317", "http://127.0.0.1", "http://h:99999", ""])
 def test_a_wrong_url_names_its_option(run, url):
     result = run("http://127.0.0.1:4317", url)
     assert result["failed"]
-    assert result["msg"] == f"http_url is {url!r}; write http://host:port"
+    assert result["msg"] == f"http_url is {url!r}; write http://host:port or https://host:port"
     assert result["requests"] == []
