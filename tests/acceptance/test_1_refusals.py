@@ -10,26 +10,37 @@ from testbed import COLLECTION
 
 SITE = f"{COLLECTION}.site"
 
-NOT_LOOPBACK = "set stack_allow_insecure_network: true on a network that you trust"
+OPEN = {"stack_listen_address": "0.0.0.0"}
+UPSTREAM = {**OPEN, "stack_tls": "terminated_upstream"}
 
 
 @pytest.mark.parametrize(
     ("variables", "texts"),
     [
         (
-            {"stack_listen_address": "0.0.0.0", "stack_late_max": "3 days"},
-            ["stack_listen_address", NOT_LOOPBACK, "stack_late_max is 3 days; write whole hours, such as 72h."],
+            {**OPEN, "otel_collector_authentication": "none", "stack_late_max": "3 days"},
+            [
+                "otel_collector_authentication is none, but the collector listens beyond loopback",
+                "set stack_allow_insecure_network: true on a network that you trust",
+                "stack_late_max is 3 days; write whole hours, such as 72h.",
+            ],
         ),
+        ({"stack_late_max": "0h"}, ["stack_late_max is 0h"]),
+        ({**OPEN, "stack_tls": "provided"}, ["stack_tls_certificate is empty. Give this host's as text in PEM"]),
         (
-            {"loki_listen_address": "192.0.2.1", "stack_late_max": "0h"},
-            ["a component's own listen address", NOT_LOOPBACK, "stack_late_max is 0h"],
+            UPSTREAM,
+            [
+                "stack_tls_upstream_addresses is empty, so that whoever reaches this host could pass by the proxy",
+                "with stack_runtime docker stack_tls_upstream_addresses can't be enforced",
+                "otel_collector_external_url is empty, so that clients would pass by the proxy",
+            ],
         ),
         (
             {"stack_runtime": "docker", "prometheus_runtime": "systemd"},
             ["Two runtimes on one host: loki_runtime is docker and prometheus_runtime is systemd."],
         ),
     ],
-    ids=["stack address", "component address", "runtimes"],
+    ids=["nobody asked", "late", "no certificate", "upstream", "runtimes"],
 )
 @pytest.mark.parametrize("host", ["systemd"], indirect=True)
 def test_variables_that_make_no_sense_are_refused_before_any_change(project, host, variables, texts):
