@@ -60,9 +60,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Fail:
-    """Answer with an error status."""
+    """Answer with an error status, and this message."""
 
     status: int
+    message: str = ""
 
 
 Step = Say | Call | Fail
@@ -166,7 +167,7 @@ class ModelApi:
                 account, step, number = api.next(self.headers["x-api-key"], f"{self.path} {request['model']}")
                 if isinstance(step, Fail):
                     account.failures += 1
-                    error = {"type": ERRORS[step.status], "message": f"scripted {step.status}"}
+                    error = {"type": ERRORS[step.status], "message": step.message or f"scripted {step.status}"}
                     failure = json.dumps({"type": "error", "error": error, "request_id": f"req_{number:06}"})
                     self.answer(step.status, "application/json", failure.encode(), number)
                     return
