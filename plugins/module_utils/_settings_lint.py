@@ -87,6 +87,7 @@ LISTS = ("OTEL_RESOURCE_ATTRIBUTES", "HEADERS", "EXPORTER")
 TEMPORALITIES = ("delta", "lowmemory")
 # The registered ports of OTLP, by the kind of protocol that does not speak there.
 MIXED_UP = {"grpc": 4318, "http": 4317}
+HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
 # Milliseconds a collector far away may well need to answer.
 ENOUGH = 1000
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -218,7 +219,7 @@ def _paths(use: _Use, path: str, more: bool) -> Iterator[str]:
 
 def _headers(env: Mapping[str, str]) -> Iterator[str]:
     # Secret: no value is shown.
-    general = {name: text for name, _equals, text in _items(env.get("OTEL_EXPORTER_OTLP_HEADERS", ""))}
+    general = {name: text for name, _equals, text in _items(env.get(HEADERS, ""))}
     for use in _uses(env, "HEADERS"):
         variable, items = use.variable, _items(use.value)
         if any(not HEADER_NAME.fullmatch(name) or not equals for name, equals, _text in items):
