@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import ssl
 import urllib.error
 import urllib.request
 from typing import Any
 
 from ansible_collections.claude_code.observability.plugins.module_utils._preflight import run
+from ansible_collections.claude_code.observability.plugins.module_utils._tls import Access, AccessError
 from ansible_collections.claude_code.observability.plugins.module_utils._util import COLLECTION
 
 ANSWER_SECONDS = 5
@@ -77,17 +77,19 @@ def answer(ready: dict[str, Any]) -> str:
         headers=ready.get("headers") or {},
         method=ready.get("method") or "GET",
     )
+    access = Access(ready.get("ca_path"), ready.get("client_cert"), ready.get("client_key"))
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
     try:
-        context = ssl.create_default_context(cafile=ready.get("ca_path"))
-        if ready.get("client_cert"):
-            context.load_cert_chain(ready["client_cert"], ready.get("client_key"))
-        handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+        if ready["url"].startswith("https:"):
+            handlers.append(urllib.request.HTTPSHandler(context=access.context()))
         with urllib.request.build_opener(*handlers).open(request, timeout=ANSWER_SECONDS) as response:
             status = response.status
     except urllib.error.HTTPError as exc:
         status = exc.code
+    except AccessError as exc:
+        return f"no answer: {exc}"
     except OSError as exc:
-        return f"no answer: {getattr(exc, 'reason', exc)}"
+        return f"no answer: {access.failure(exc) or getattr(exc, 'reason', exc)}"
     return "ok" if status in (ready.get("status") or [200]) else f"HTTP {status}"
 
 
