@@ -21,6 +21,7 @@ from tests.tools.ledger import Ledger
 from tests.tools.ledger import Loki as LokiLedgers
 from tests.tools.ledger import Prometheus as PrometheusLedgers
 from tests.tools.model_api import Account, Call, Fail, ModelApi, Say, Usage
+from tests.tools.queries import roles
 
 # Where each of them stands. They are told apart by their middle.
 CANARIES = {
@@ -113,6 +114,7 @@ def run(folder: Path, program: Path, variables: Mapping[str, Any]) -> Run:
     stack.variables["loki_config_overrides"] = {"ingester": {"chunk_encoding": "none"}}
     stack.components["prometheus"].argv.append("--no-storage.tsdb.wal-compression")
     stack.configure(SHIPPED, rules=False)
+    _hand_over_secrets(stack)
     stack.start("prometheus", "otel_collector")
     api = ModelApi()
     try:
@@ -127,6 +129,14 @@ def run(folder: Path, program: Path, variables: Mapping[str, Any]) -> Run:
     _flush(stack)
     played.api = _answers(stack)
     return played
+
+
+def _hand_over_secrets(stack: Stack) -> None:
+    """As the role does it: files of their own, named on the command line."""
+    for name, text in roles.files("otel_collector", "secrets", **stack.variables).items():
+        path = stack.folder / "config" / "otel_collector" / name
+        path.write_text(text)
+        stack.components["otel_collector"].argv.append(f"--config={path}")
 
 
 def _session(folder: Path, program: Path, api: ModelApi, stack: Stack, number: int, protocol: str) -> Session:

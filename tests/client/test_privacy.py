@@ -7,11 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from plugins.plugin_utils._pseudonyms import key, pseudonym
+from plugins.plugin_utils._secrets_dir import SecretsDir
 from tests.client.privacy_runs import CANARIES, CHUNKS, DEVELOPER, NOWHERE, QUEUE, Run, found, run
 
+PROFILES: dict[str, dict[str, Any]] = {
+    "strict": {"stack_privacy": "strict"},
+    "full": {"stack_privacy": "full"},
+    "pseudonyms": {"stack_privacy": "full", "stack_pseudonyms": True},
+}
 # Where the developer's name must be found, to show that the search sees what is there.
 SEARCHED = {"prometheus", "events", QUEUE, "data/prometheus/wal/00000000", "data/loki/wal/00000000"}
 # What only content may be in.
@@ -25,7 +33,8 @@ def play(claude: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cal
 
     def of(profile: str) -> Run:
         if profile not in played:
-            played[profile] = run(tmp_path_factory.mktemp(profile), claude, {"stack_privacy": profile})
+            folder = tmp_path_factory.mktemp(profile)
+            played[profile] = run(folder, claude, PROFILES[profile] | {"stack_secrets_dir": str(folder / "secrets")})
         return played[profile]
 
     yield of
@@ -96,3 +105,19 @@ def test_names_stay(play, profile):
     stored = play(profile).everything()
     assert set(found({"repository": "zqrepository", "tool": '"tool_name":"Bash"'}, stored)) == {"repository", "tool"}
     assert "prometheus" in found({"repository": "zqrepository"}, stored)["repository"]
+
+
+def test_a_person_is_one_pseudonym_everywhere(play):
+    """In both signals, of both protocols, in the content too. The repository's owner may be a person."""
+    played = play("pseudonyms")
+    stored = played.everything()
+    assert found({"developer": DEVELOPER, "account": CANARIES["account"], "owner": "zqowner"}, stored) == {}
+    secret = key(SecretsDir(str(played.stack.folder.parent / "secrets")))
+    assert found({"key": secret}, stored) == {}
+    places = found({"developer": pseudonym(secret, DEVELOPER)}, stored)["developer"]
+    assert places >= SEARCHED | {"content"}
+    for name in ("events", "content"):
+        assert {entry["stream"]["developer"] for entry in played.entries(name)} == {pseudonym(secret, DEVELOPER)}
+    for role in ("otel_collector", "prometheus", "loki"):
+        texts = played.files("config", role)
+        assert {name for name in texts if secret.encode() in texts[name]} <= {"config/otel_collector/pseudonyms.yaml"}

@@ -19,8 +19,8 @@ from tests.tools.queries.vocabulary import ROOT
 HOST = "stack"
 
 
-def files(role: str, **variables: Any) -> dict[str, str]:
-    """The configuration files of a component role by name."""
+def files(role: str, kind: str = "files", **variables: Any) -> dict[str, str]:
+    """The configuration files of a component role by name, or its secrets."""
     if AnsibleCollectionConfig.collection_finder is None:
         init_plugin_loader([str(ROOT / ".collections")])
     place = ROOT / "roles" / role
@@ -36,7 +36,7 @@ def files(role: str, **variables: Any) -> dict[str, str]:
         **variables,
     }
     known["hostvars"] = {HOST: known}
-    made: dict[str, str] = Templar(DataLoader(), variables=known).resolve_variable_expression(f"__{role}_files")
+    made: dict[str, str] = Templar(DataLoader(), variables=known).resolve_variable_expression(f"__{role}_{kind}")
     return {str(name): str(text) for name, text in made.items()}
 
 
