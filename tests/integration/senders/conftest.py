@@ -1,0 +1,26 @@
+# Copyright (c) claude_code.observability contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real collector, which asks for tokens, Prometheus and Loki on loopback, as the roles configure them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[3]))
+
+from tests.integration.senders.guarded import Guarded
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    stack = Guarded(tmp_path_factory.mktemp("senders"))
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()
