@@ -24,7 +24,7 @@ quickstart-down: ## Stop it, and put the settings back byte for byte
 
 ##@ Every day, on the hosts of I=
 
-.PHONY: status logs verify doctor report stop start repair reset uninstall site
+.PHONY: status logs verify senders doctor report stop start repair reset uninstall site
 status: setup ## Health, version, ports, disk and last data of every component
 	@$(RUN) playbooks/status.yml
 
@@ -33,6 +33,9 @@ logs: setup ## Follow one component: make logs C=otel-collector
 
 verify: setup ## Send a probe through the whole path and find it again
 	@$(RUN) playbooks/verify.yml
+
+senders: setup ## Who may send: make senders VARS='rotate=ada' (retire=, revoke=, issue=)
+	@$(RUN) playbooks/senders.yml $(VARS:%=-e '%')
 
 doctor: setup ## Why does a client send nothing? make doctor host=laptop-1, VARS='doctor_json=FILE'
 	@$(RUN) playbooks/doctor.yml $(if $(host),-l '$(host)') $(VARS:%=-e '%')

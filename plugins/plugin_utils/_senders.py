@@ -103,6 +103,7 @@ class Senders:
 
     def change(
         self,
+        present: Iterable[str] = (),
         issue: Iterable[str] = (),
         rotate: Iterable[str] = (),
         retire: Iterable[str] = (),
@@ -110,14 +111,14 @@ class Senders:
     ) -> bool:
         """Changes senders in this order; returns whether anything changed.
 
-        `issue` makes new senders, and revoked ones valid. `rotate` adds a generation, `retire` leaves the newest one
-        only, `revoke` none.
+        `present` makes new senders, `issue` does so and makes revoked ones valid. `rotate` adds a generation,
+        `retire` leaves the newest one only, `revoke` none.
         """
-        new = _checked(issue)
+        wanted, new = _checked(present), _checked(issue)
         kinds = {"rotate": _checked(rotate), "retire": _checked(retire), "revoke": _checked(revoke)}
         with self._changing() as known:
             before = _written(known)
-            for name in new:
+            for name in [*(name for name in wanted if name not in known), *new]:
                 sender = known.setdefault(name, Sender(name))
                 if not sender.generations:
                     sender.revoked = ""

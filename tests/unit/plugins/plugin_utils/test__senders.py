@@ -80,6 +80,13 @@ def test_a_revoked_sender_gets_in_no_more_until_it_is_issued_again(senders: Send
     assert not senders.change(issue=["ada"])
 
 
+def test_who_is_to_be_present_is_made_and_stays_revoked(senders: Senders) -> None:
+    assert senders.change(present=["ada", "bob"])
+    senders.change(revoke=["ada"])
+    assert not senders.change(present=["ada", "bob"])
+    assert set(logins(senders)) == {"bob"}
+
+
 def test_revoked_tokens_are_not_kept(path: Path, senders: Senders) -> None:
     (ada,) = senders.credentials(["ada"])
     senders.change(revoke=["ada"])
