@@ -14,15 +14,16 @@ UID = "claude-code-governance"
 SCOPE = q.ALL_MODELS
 BYPASS = "bypassPermissions"
 REJECTED = 'decision="reject"'
-# What the client puts in the place of a text that it was not told to send.
-HIDDEN = "<REDACTED>"
-# A text that left the client, by the variable that lets it: the events it is in, and how it is seen there.
-CONTENT = {
-    "OTEL_LOG_USER_PROMPTS": (("user_prompt",), f'prompt!="" | prompt!="{HIDDEN}"'),
-    "OTEL_LOG_ASSISTANT_RESPONSES": (("assistant_response",), f'response!="" | response!="{HIDDEN}"'),
-    "OTEL_LOG_TOOL_DETAILS": (("tool_decision",), 'tool_parameters!=""'),
-    "OTEL_LOG_RAW_API_BODIES": (("api_request_body", "api_response_body"), ""),
-}
+# The events that carry what people and models wrote. The collector marks those that did, whether it keeps that or not.
+CONTENT = (
+    "user_prompt",
+    "assistant_response",
+    "tool_decision",
+    "tool_result",
+    "api_request_body",
+    "api_response_body",
+    "managed_settings_resolved",
+)
 DECISION_COLORS = {
     "accept by config": "green",
     "accept by hook": "dark-green",
@@ -208,18 +209,15 @@ def _modes() -> list[p.Panel]:
 
 
 def _disclosed() -> list[p.Panel]:
-    sessions = " or ".join(
-        f'label_replace(count by (team) ({_count(*names, where=where, by="team, session_id")}), "key", "{key}", "", "")'
-        for key, (names, where) in CONTENT.items()
-    )
+    sessions = _count(*CONTENT, where='disclosed!=""', by="team, disclosed, session_id")
     return [
         p.breakdown(
             "Clients that disclose content",
-            "Sessions in the range whose events carried prompts, answers, the arguments of tools or whole requests. "
-            f"Key: the client's variable that lets them out, of {', '.join(CONTENT)}. All are off by default; what the "
-            "collector removes is not seen here.",
-            {"team": "Team", "key": "Key"},
-            [p.Column("Sessions", p.of_events(sessions), width=100)],
+            "Sessions in the range whose clients sent prompts, answers, the arguments of tools, whole requests or managed "
+            "settings, whether the collector keeps them or not. Key: the client's variable that lets them out. In "
+            "strict all are off in the settings that this collection writes.",
+            {"team": "Team", "disclosed": "Key"},
+            [p.Column("Sessions", p.of_events(f"count by (team, disclosed) ({sessions})"), width=100)],
             width=12,
             height=8,
         ),

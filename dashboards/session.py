@@ -34,7 +34,6 @@ LINE = (
     "{{if .decision}} {{.decision}} by {{.source}}{{end}}"
     '{{if eq .success "false"}} failed {{.error_type}}{{end}}'
     "{{if .prompt_length}} {{.prompt_length}} characters{{end}}"
-    '{{if .prompt}}{{if ne .prompt "<REDACTED>"}}: {{.prompt | trunc 120}}{{end}}{{end}}'
     "{{if .cost_usd}} {{.input_tokens}} in, {{.output_tokens}} out, {{.cache_read_tokens}} from cache,"
     " {{.cost_usd}} USD{{end}}"
     "{{if .status_code}} status {{.status_code}}{{end}}"
@@ -263,7 +262,7 @@ def _timeline() -> p.Panel:
     return p.log_lines(
         "Timeline",
         "The first 5000 events of the chosen session in the range, oldest first. A click on one shows all its "
-        "attributes. Prompts are hidden unless the client sets OTEL_LOG_USER_PROMPTS.",
+        "attributes. What was said is in none of them: with stack_privacy=full it is in the stream of content.",
         p.event_range(lines).max_lines(5000).direction(LokiQueryDirection.FORWARD),
         height=18,
     ).sort_order(LogsSortOrder.ASCENDING)
