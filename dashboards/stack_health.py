@@ -29,11 +29,21 @@ UP = ValueMap(
     }
 )
 
+# Requests without a valid credential, by transport.
+REFUSED_SENDERS = {
+    "gRPC": 'rpc_server_call_duration_seconds_count{job="otel-collector", rpc_response_status_code="UNAUTHENTICATED"}',
+    "HTTP": 'http_server_request_duration_seconds_count{job="otel-collector", http_response_status_code="401"}',
+}
+
 # What each component could not keep, or had to treat, and the counters that say how often.
 COLLECTOR = {
     "refused; clients try again": (
         "otelcol_receiver_refused_metric_points_total",
         "otelcol_receiver_refused_log_records_total",
+    ),
+    "senders turned away: no credential, or a wrong one": (
+        REFUSED_SENDERS["HTTP"],
+        REFUSED_SENDERS["gRPC"],
     ),
     "not queued: its queue is full": (
         "otelcol_exporter_enqueue_failed_metric_points_total",
@@ -277,6 +287,17 @@ def _collector() -> list[p.Panel]:
             ],
             "cps",
             width=12,
+        ),
+        p.line_chart(
+            "Senders turned away",
+            "Requests per second without a credential, or with one that is wrong, revoked or rotated out. What they "
+            "bring is lost. Who does not trust the certificate, or speaks plain text, is in the collector's log alone.",
+            [
+                p.metric_range(_rate(counter), ref_id, transport)
+                for ref_id, (transport, counter) in zip("AB", REFUSED_SENDERS.items())
+            ],
+            "reqps",
+            width=24,
         ),
         p.line_chart(
             "Requests in the disk queue",
