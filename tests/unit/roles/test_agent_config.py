@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,6 +87,30 @@ def test_credentials_are_read_from_files_that_are_there_if_they_are_needed() -> 
     assert given["ca.pem"] == "-----BEGIN CERTIFICATE-----"
     assert exporter["tls"] == {"ca_file": "/etc/otel-collector/current/ca.pem"}
     assert "secret" not in given["config.yaml"]
+
+
+SECURE = {"stack_listen_address": "0.0.0.0"}
+
+
+@pytest.mark.parametrize(
+    ("centre", "variables", "scheme", "authority"),
+    [
+        (SECURE, {}, "Basic", True),
+        ({**SECURE, "stack_allow_insecure_network": True}, {}, None, False),
+        ({}, {}, None, False),
+        ({"otel_collector_authentication": "tokens"}, {}, "Basic", False),
+        ({**SECURE, "otel_collector_authentication": "oidc"}, {"client_agent_token": "jwt"}, "Bearer", True),
+        (SECURE, {"client_agent_endpoint": "https://own.example.com", "client_agent_token": "own"}, "Bearer", False),
+        ({**SECURE, "stack_tls": "provided"}, {}, "Basic", False),
+    ],
+)
+def test_it_logs_in_to_the_stack_by_itself(
+    tmp_path: Path, centre: dict[str, Any], variables: dict[str, Any], scheme: str | None, authority: bool
+) -> None:
+    made = files(hostvars={"centre": centre}, stack_secrets_dir=str(tmp_path / "secrets"), **variables)
+    extensions = yaml.safe_load(made["config.yaml"])["extensions"]
+    assert extensions.get("bearertokenauth/centre", {}).get("scheme") == scheme
+    assert made.get("ca.pem", "").startswith("-----BEGIN CERTIFICATE") == authority
 
 
 def test_a_collector_of_the_stack_is_no_agent() -> None:
