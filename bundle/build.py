@@ -33,6 +33,8 @@ ROOT = BUNDLE.parent
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 KEPT_RESULTS = 2
+# What writes the bills of materials, from what Go keeps in every program.
+BILL_WRITER = "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0"
 
 
 def cache_directory() -> Path:
@@ -249,6 +251,29 @@ class Build:
             publish_text(digest, checksums)
         self.report(f"{self.label}: {target.relative_to(self.mirror)}, {megabytes(target)}")
 
+    def bill(self) -> None:
+        """Publishes for each program a list of the modules in it (CycloneDX), and its checksum, beside the archive."""
+        folder = (self.mirror / self.text(self.program.archive.path)).parent
+
+        def produce(result: Path) -> None:
+            binaries = self.binaries()
+            with locked(self.cache, "go", self.report):
+                go = golang.find_go(self.cache, self.report)
+            for binary in self.program.packages:
+                self.report(f"{self.label}: listing the modules of {binary}")
+                name = self.bill_name(binary)
+                options = ["bin", "-json", "-output", str(result / name), str(binaries / binary)]
+                golang.run([go, "run", BILL_WRITER, *options], result, golang.environment(), self.label, self.report)
+                (result / f"{name}.sha256").write_text(f"{pack.sha256(result / name)}  {name}\n", encoding="utf-8")
+
+        result = self.packed("bill", [BILL_WRITER], produce)
+        with locked(self.cache, "mirror", self.report):
+            for file in sorted(result.iterdir()):
+                publish(file, folder / file.name)
+
+    def bill_name(self, binary: str) -> str:
+        return f"{binary}-{self.version}.linux-{self.arch}.cdx.json"
+
     def image(self) -> None:
         image = self.program.image
         certificates = find_certificates()
@@ -317,6 +342,7 @@ def main(argv: list[str]) -> None:
     for build in [Build(program, options.arch, cache, mirror, report) for program in PROGRAMS]:
         if options.what in (build.program.name, "all"):
             build.archive()
+            build.bill()
         if options.what in ("images", "all"):
             build.image()
     report(f"mirror: {mirror}")

@@ -212,3 +212,27 @@ def test_recipe_of_the_archive_is_part_of_its_key(tmp_path: Path, compiled: list
     extras = {**LOKI.extras, "LICENSE": "LICENSE"}
     build_of(dataclasses.replace(LOKI, extras=extras), tmp_path).archive()
     assert len(compiled) == 2
+
+
+def test_each_program_has_a_bill_of_materials_beside_its_archive(
+    tmp_path: Path, compiled: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for the writer, which needs the Go module proxy."""
+
+    def run(argv: list[str], *_more: object) -> list[str]:
+        Path(argv[argv.index("-output") + 1]).write_text(f"modules of {Path(argv[-1]).read_text()}")
+        return []
+
+    monkeypatch.setattr(build.golang, "find_go", lambda *_more: "go")
+    monkeypatch.setattr(build.golang, "run", run)
+    made = build_of(PROMETHEUS, tmp_path)
+    made.archive()
+    made.bill()
+    folder = (made.mirror / made.text(PROMETHEUS.archive.path)).parent
+    for program in ("prometheus", "promtool"):
+        bill = folder / f"{program}-{made.version}.linux-amd64.cdx.json"
+        assert bill.read_text() == f"modules of {program} of {made.label}"
+        digest = hashlib.sha256(bill.read_bytes()).hexdigest()
+        assert bill.with_name(f"{bill.name}.sha256").read_text() == f"{digest}  {bill.name}\n"
+    made.bill()
+    assert compiled == [made.label]
