@@ -82,6 +82,10 @@ LET_IN = {"metrics": "token", "logs": "token"}
 KEPT: dict[str, Value] = {"b": "2"}
 PROMPT_AND_ANSWER = {"prompt": "the prompt", "response": "the answer"}
 REDACTED = {"prompt": "<REDACTED>", "response": "<REDACTED>"}
+CONTENT = [
+    f"OTEL_LOG_{name}"
+    for name in ("USER_PROMPTS", "ASSISTANT_RESPONSES", "TOOL_DETAILS", "TOOL_CONTENT", "RAW_API_BODIES")
+]
 
 
 def token(base: str, **headers: str) -> dict[str, str]:
@@ -300,6 +304,8 @@ ACCEPTED = [
     Case("grpc", {"OTEL_LOG_TOOL_CONTENT": "1"}, ALL, events=REDACTED | {"tool_input": None}),
     Case("grpc", {"OTEL_LOG_RAW_API_BODIES": "1"}, ALL, events=REDACTED | {"body": ...}),
     Case("grpc", {"OTEL_LOG_MANAGED_SETTINGS": "1"}, ALL, events=REDACTED),
+    # As the role closes them.
+    Case("grpc", dict.fromkeys(CONTENT, "0"), ALL, events=REDACTED | {"tool_input": None, "body": None}),
     Case(
         "grpc",
         {"OTEL_METRICS_INCLUDE_VERSION": "1", "OTEL_METRICS_INCLUDE_ENTRYPOINT": "true"},
