@@ -12,6 +12,8 @@ short_description: Ask Loki for events of Claude Code, or numbers made of them
 description:
   - The same as the module M(claude_code.observability.loki_query), asked from the controller.
   - Call it with C(query()), which gives a list even of one row.
+  - A store of the inventory that is encrypted is shown the certificate that lies for its host in C(stack_secrets_dir),
+    unless O(ca_path) or O(client_cert) is given.
 extends_documentation_fragment:
   - claude_code.observability.query
   - claude_code.observability.query.loki

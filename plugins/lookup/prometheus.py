@@ -12,6 +12,8 @@ short_description: Ask Prometheus for totals of Claude Code, or anything else
 description:
   - The same as the module M(claude_code.observability.prometheus_query), asked from the controller.
   - Call it with C(query()), which gives a list even of one row.
+  - A store of the inventory that is encrypted is shown the certificate that lies for its host in C(stack_secrets_dir),
+    unless O(ca_path) or O(client_cert) is given.
 extends_documentation_fragment:
   - claude_code.observability.query
   - claude_code.observability.query.prometheus

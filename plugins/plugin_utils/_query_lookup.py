@@ -1,17 +1,19 @@
 # Copyright (c) claude_code.observability contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the lookups prometheus and loki share: where the store is, and what a list of terms asks."""
+"""What the lookups prometheus and loki share: where the store is, how it knows us, and what a list of terms asks."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.claude_code.observability.plugins.module_utils._query_http import QueryError
+from ansible_collections.claude_code.observability.plugins.plugin_utils._secrets_dir import SecretsDir
 
 
 class QueryLookup(LookupBase):
@@ -27,7 +29,9 @@ class QueryLookup(LookupBase):
             raise AnsibleLookupError("Give the lookup an expression or total, and not both.")
         if options["start"] and options["range"]:
             raise AnsibleLookupError("start and range are both given; both say when the time begins.")
-        options["url"] = options["url"] or self._endpoint(variables)
+        if not options["url"]:
+            options["url"] = self._endpoint(variables)
+            options.update(self._access(options, variables))
         asked = [{**options, "query": term} for term in terms or [None]]
         try:
             return [row for question in asked for row in self.ask(question, time.time())["rows"]]
@@ -40,3 +44,21 @@ class QueryLookup(LookupBase):
         if not found:
             raise AnsibleLookupError(f"The inventory has no host in the group {self.store}; give the lookup a url.")
         return str(found[0])
+
+    def _access(self, options: dict[str, Any], variables: Any) -> dict[str, str]:
+        """By what a store of the stack knows the controller: certificates that lie here, unless others are given."""
+        given = [name for name in ("ca_path", "client_cert", "client_key") if options[name]]
+        external = self._templar.template(variables.get(f"{self.store}_external_url", ""))
+        if given or external or not options["url"].startswith("https:"):
+            return {}
+        hosts = variables["groups"][self.store]
+        here = variables["inventory_hostname"]
+        directory = self._secrets(variables)
+        host = directory / f"host-{here if here in hosts else hosts[0]}"
+        return {"ca_path": f"{directory}/ca.pem", "client_cert": f"{host}.pem", "client_key": f"{host}.key"}
+
+    def _secrets(self, variables: Any) -> Path:
+        """stack_secrets_dir; the default is that of the role, which need not be in the play of a lookup."""
+        beside = variables.get("inventory_dir") or variables.get("playbook_dir") or "."
+        named = variables.get("stack_secrets_dir", f"{beside}/.claude-code-observability")
+        return SecretsDir(str(self._templar.template(named))).path

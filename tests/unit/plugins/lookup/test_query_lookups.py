@@ -37,11 +37,12 @@ def asked() -> Asked:
 
 @pytest.fixture
 def look(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> Any:
-    def run(store: str, *terms: str, **options: Any) -> list[dict[str, Any]]:
-        templar = Templar(DataLoader(), variables=INVENTORY)
+    def run(store: str, *terms: str, more: dict[str, Any] | None = None, **options: Any) -> list[dict[str, Any]]:
+        variables = {**INVENTORY, **(more or {})}
+        templar = Templar(DataLoader(), variables=variables)
         lookup = lookup_loader.get(f"claude_code.observability.{store}", loader=DataLoader(), templar=templar)
         monkeypatch.setattr(type(lookup), "ask", staticmethod(asked.answer))
-        return lookup.run(list(terms), variables=INVENTORY, **options)
+        return lookup.run(list(terms), variables=variables, **options)
 
     return run
 
@@ -71,3 +72,25 @@ def test_the_url_is_the_inventorys_unless_given(look: Any, asked: Asked) -> None
 def test_wrong_calls(look: Any, terms: list[str], options: dict[str, Any], message: str) -> None:
     with pytest.raises(AnsibleLookupError, match=message):
         look("prometheus", *terms, **options)
+
+
+SECURE = {"hostvars": {"here": {}, "there": {"ansible_host": "10.1.1.1", "stack_listen_address": "0.0.0.0"}}}
+ACCESS = ("ca_path", "client_cert", "client_key")
+
+
+def test_a_store_beyond_loopback_is_shown_its_hosts_certificate(look: Any, asked: Asked) -> None:
+    look("prometheus", "up", more={**SECURE, "stack_secrets_dir": "/srv/secrets"})
+    look("prometheus", "up", more={**SECURE, "inventory_dir": "/srv/inventory"})
+    assert asked[0]["url"] == "https://10.1.1.1:9090"
+    assert [[options[name] for name in ACCESS] for options in asked] == [
+        [f"{place}/{file}" for file in ("ca.pem", "host-there.pem", "host-there.key")]
+        for place in ("/srv/secrets", "/srv/inventory/.claude-code-observability")
+    ]
+
+
+def test_what_is_not_the_stacks_or_is_told_otherwise_is_shown_nothing(look: Any, asked: Asked) -> None:
+    look("prometheus", "up")
+    look("prometheus", "up", url="https://elsewhere", more=SECURE)
+    look("prometheus", "up", more={**SECURE, "prometheus_external_url": "https://elsewhere"})
+    look("prometheus", "up", ca_path="/own.pem", more=SECURE)
+    assert [[options[name] for name in ACCESS] for options in asked] == [[None] * 3] * 3 + [["/own.pem", None, None]]
