@@ -141,6 +141,18 @@ CAUSES = (
         "Look at the collector's log: it hangs, or something else listens there.",
     ),
     Cause(
+        "ca-unreadable",
+        ERROR,
+        "Claude Code is led to a file of certificates that it can't use.",
+        "Correct the variable or the file: run playbooks/clients.yml for one that we wrote.",
+    ),
+    Cause(
+        "ca-expired",
+        ERROR,
+        "The authority that Claude Code is led to is not valid today.",
+        "Bring the present one: run playbooks/clients.yml, or correct the clock of this host.",
+    ),
+    Cause(
         "tls-expired",
         ERROR,
         "The collector's certificate is not valid today.",
@@ -169,7 +181,7 @@ CAUSES = (
         "tls-required",
         ERROR,
         "The port speaks TLS only, and Claude Code sends in the clear.",
-        "Write https:// in front of the endpoint.",
+        "Write https:// in front of the endpoint, or run playbooks/clients.yml.",
     ),
     Cause(
         "wrong-protocol",
@@ -187,7 +199,8 @@ CAUSES = (
         "auth-refused",
         ERROR,
         "The collector refuses the credential, or misses one.",
-        "Correct OTEL_EXPORTER_OTLP_HEADERS or otelHeadersHelper. Over HTTP percent codes are sent as they stand.",
+        "Run playbooks/clients.yml, or correct OTEL_EXPORTER_OTLP_HEADERS or otelHeadersHelper. Over HTTP percent codes "
+        "are sent as they stand.",
     ),
     Cause(
         "wrong-path",

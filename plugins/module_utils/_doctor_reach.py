@@ -18,6 +18,7 @@ import time
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ._doctor_targets import Target
@@ -31,7 +32,10 @@ SLOW = 1.0
 EXPIRED, NOT_YET_VALID = 10, 9
 WRONG_NAMES = (62, 64)
 # What does not depend on the signal.
-PORT_WIDE = ("proxy", "dns", "refused", "no-connection", "no-answer", "tls-expired", "tls-unknown-ca", "tls-name")
+PORT_WIDE = (
+    *("proxy", "dns", "refused", "no-connection", "no-answer"),
+    *("ca-unreadable", "ca-expired", "tls-expired", "tls-unknown-ca", "tls-name"),
+)
 _CONTENT_TYPES = {"http/json": "application/json"}
 
 
@@ -139,7 +143,7 @@ def _secured(target: Target, opened: socket.socket) -> ssl.SSLSocket:
     except OSError as error:
         opened.close()
         files = " or ".join(filter(None, (target.authority, target.certificate, target.key)))
-        raise _Stop("tls-unknown-ca", f"{files} can't be read: {error.strerror or error}") from error
+        raise _Stop("ca-unreadable", f"{files} can't be read: {error.strerror or error}") from error
     if target.grpc:
         context.set_alpn_protocols(["h2"])
     if target.grpc and _is_address(target.host):
@@ -150,7 +154,8 @@ def _secured(target: Target, opened: socket.socket) -> ssl.SSLSocket:
     except ssl.SSLCertVerificationError as error:
         opened.close()
         if error.verify_code in (EXPIRED, NOT_YET_VALID):
-            raise _Stop("tls-expired", error.verify_message) from error
+            expired = bool(target.authority) and all(map(_is_over, _authorities(target.authority)))
+            raise _Stop("ca-expired" if expired else "tls-expired", error.verify_message) from error
         cause = "tls-name" if error.verify_code in WRONG_NAMES else "tls-unknown-ca"
         raise _Stop(cause, error.verify_message) from error
     except socket.timeout as error:
@@ -159,6 +164,17 @@ def _secured(target: Target, opened: socket.socket) -> ssl.SSLSocket:
     except OSError as error:
         opened.close()
         raise _Stop("tls-not-spoken", "the answer to the TLS greeting is not TLS") from error
+
+
+def _authorities(path: str) -> list[dict[str, Any]]:
+    """Those in a file that can be read."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(path)
+    return context.get_ca_certs()
+
+
+def _is_over(certificate: Mapping[str, Any]) -> bool:
+    return ssl.cert_time_to_seconds(certificate["notAfter"]) < time.time()
 
 
 def _ask_grpc(target: Target, opened: socket.socket) -> None:

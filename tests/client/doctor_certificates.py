@@ -35,17 +35,22 @@ class Certificates:
         self._now = datetime.now(timezone.utc)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("Test authority")
-        authority = (
-            self._builder("Test authority", self._key, self._now + 30 * DAY)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_USES_OF_AUTHORITY, critical=True)
-        )
-        self.authority = self._save("authority", authority, self._key).certificate
+        self.authority = self._authority("authority", self._now + 30 * DAY)
+        # Of the same key, as it was before it was renewed.
+        self.expired_authority = self._authority("expired-authority", self._now - DAY)
         self.servers = {
             "tls": self._server("tls", LOOPBACK, self._now + 30 * DAY),
             "expired": self._server("expired", LOOPBACK, self._now - DAY),
             "other-name": self._server("other-name", [x509.DNSName("elsewhere.example.com")], self._now + 30 * DAY),
         }
+
+    def _authority(self, name: str, end: datetime) -> Path:
+        builder = (
+            self._builder("Test authority", self._key, end)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_USES_OF_AUTHORITY, critical=True)
+        )
+        return self._save(name, builder, self._key).certificate
 
     def _server(self, name: str, names: list[x509.GeneralName], end: datetime) -> Files:
         key = ec.generate_private_key(ec.SECP256R1())

@@ -345,6 +345,23 @@ def an_expired_certificate(laptop: Laptop, bench: Bench) -> None:
     laptop.settings(**bench.http("expired", "https://localhost", NODE_EXTRA_CA_CERTS=bench.authority))
 
 
+@fault("ca-unreadable")
+def no_file_of_certificates(laptop: Laptop, bench: Bench) -> None:
+    laptop.settings(**bench.http("tls", "https://localhost", NODE_EXTRA_CA_CERTS=str(laptop.root / "no-such.pem")))
+
+
+@fault("ca-unreadable")
+def a_file_without_certificates(laptop: Laptop, bench: Bench) -> None:
+    file = laptop.write("home/ca.pem", "not yet")
+    laptop.settings(**bench.grpc("tls", "https://localhost", OTEL_EXPORTER_OTLP_CERTIFICATE=str(file)))
+
+
+@fault("ca-expired")
+def an_authority_of_last_year(laptop: Laptop, bench: Bench) -> None:
+    old = str(bench.certificates.expired_authority)
+    laptop.settings(**bench.http("tls", "https://localhost", NODE_EXTRA_CA_CERTS=old))
+
+
 @fault("tls-unknown-ca")
 def the_authority_in_the_variable_for_grpc(laptop: Laptop, bench: Bench) -> None:
     laptop.settings(**bench.http("tls", "https://localhost", OTEL_EXPORTER_OTLP_CERTIFICATE=bench.authority))
