@@ -24,7 +24,7 @@ quickstart-down: ## Stop it, and put the settings back byte for byte
 
 ##@ Every day, on the hosts of I=
 
-.PHONY: status logs verify senders doctor report stop start repair reset uninstall site
+.PHONY: status logs verify senders doctor report stop start repair backup restore reset uninstall site
 status: setup ## Health, version, ports, disk and last data of every component
 	@$(RUN) playbooks/status.yml
 
@@ -52,6 +52,12 @@ start: setup ## Start it again
 repair: setup ## Record the sums of past days anew (days=31)
 	@$(RUN) playbooks/repair.yml $(if $(days),-e days=$(days))
 
+backup: setup ## The data of every component, while it runs
+	@$(RUN) playbooks/backup.yml $(VARS:%=-e '%')
+
+restore: setup ## Put a backup in the place of the data: make restore backup=latest (asks)
+	@$(RUN) playbooks/restore.yml $(if $(backup),-e backup='$(backup)') $(VARS:%=-e '%') $(CONFIRM)
+
 uninstall: setup ## Remove the stack from its hosts; data stays (asks)
 	@$(RUN) playbooks/uninstall.yml $(CONFIRM)
 
@@ -67,7 +73,7 @@ SCENARIOS := default docker split switch
 MOLECULE := $(SCENARIOS:%=test-molecule-%)
 PARTS := lint unit fuzz sanity bundle integration grafana $(SCENARIOS:%=molecule-%) replay e2e client fleet agent acceptance quickstart
 
-.PHONY: test test-molecule $(PARTS:%=test-%)
+.PHONY: test test-backup test-molecule $(PARTS:%=test-%)
 test: ## Everything, part by part, with a summary at the end
 	@scripts/test $(PARTS)
 
@@ -122,6 +128,13 @@ test-agent: setup-test test-bundle ## A collector on the laptop: cut off, killed
 
 test-acceptance: setup-test test-bundle ## The published collection on throw-away hosts: refusals, kill -9, every verb
 	@.venv/bin/pytest tests/acceptance
+
+test-backup: setup-test test-bundle ## A backup under load, reset, restore on the same and another host
+	@.venv/bin/pytest tests/backup
+
+.PHONY: soak-backup
+soak-backup: setup-test test-bundle ## The same with SIZE=5000 megabytes
+	@BACKUP_MEGABYTES=$(or $(SIZE),5000) .venv/bin/pytest tests/backup
 
 test-quickstart: setup-test test-bundle ## make quickstart by an ordinary user on a fresh machine
 	@.venv/bin/pytest tests/quickstart
