@@ -21,7 +21,7 @@ DASHBOARDS = ROOT / "roles" / "grafana" / "files" / "dashboards"
 LANGUAGES = {"prometheus": "promql", "loki": "logql"}
 # What brings in the rules that the defaults leave out.
 A_BUDGET = {"daily": 100, "monthly": 2000}
-ALL_RULES = {
+ALL_RULES: dict[str, Any] = {
     "prometheus_alertmanagers": ["http://alertmanager.example.com:9093"],
     "prometheus_budgets": {
         **dict.fromkeys(("total", "team", "developer"), A_BUDGET),
