@@ -17,13 +17,11 @@ from typing import Any
 
 import yaml
 
+from tests.tools.wire import SENT, disclosed
+
 VOCABULARY = yaml.safe_load((Path(__file__).parents[2] / "dashboards" / "vocabulary.yml").read_text(encoding="utf-8"))
 HOUR_MS = 3_600_000
 AHEAD_MS = 5 * 60_000
-# The collector drops attributes that only look like these when a store has spelled them.
-DOTTED = {"session_id": "session.id", "user_id": "user.id", "prompt_id": "prompt.id"} | {
-    name: name.replace("event_", "event.") for name in ("event_name", "event_sequence", "event_timestamp")
-}
 MODELS = ("claude-opus-4-8", "claude-sonnet-5", "claude-haiku-4-5")
 TOOLS = ("Read", "Write", "Edit", "Bash", "Task", "mcp__tickets__search")
 KINDS = {"input": "input", "output": "output", "cacheRead": "cache_read", "cacheCreation": "cache_creation"}
@@ -198,7 +196,8 @@ class Traffic:
                 "event_sequence": str(self._sequence),
                 "prompt_id": "p",
             }
-            stored = _stored(session, own, service_name="claude-code", scope_name="com.anthropic.claude_code.events")
+            scope_name = "com.anthropic.claude_code.events"
+            stored = _stored(session, own | disclosed(own), service_name="claude-code", scope_name=scope_name)
             entries.append(Entry("", stored, at))
             records.append(
                 {
@@ -242,7 +241,7 @@ def _times(at: int) -> dict[str, str]:
 
 
 def _attributes(values: dict[str, str]) -> list[dict[str, Any]]:
-    return [{"key": DOTTED.get(name, name), "value": {"stringValue": value}} for name, value in values.items() if value]
+    return [{"key": SENT.get(name, name), "value": {"stringValue": value}} for name, value in values.items() if value]
 
 
 def _resource(session: Session) -> dict[str, Any]:

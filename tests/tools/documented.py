@@ -25,6 +25,7 @@ import yaml
 
 from tests.tools.ledger import ask
 from tests.tools.otlp import HttpSender, Sender
+from tests.tools.wire import SENT
 
 VOCABULARY = Path(__file__).parents[2] / "dashboards" / "vocabulary.yml"
 RESOURCE = {"service.name": "claude-code-desktop", "service.version": "2.1.330", "team": "documented"}
@@ -153,7 +154,7 @@ def _request(signal: str, records: str, scope: str, found: list[dict[str, Any]])
 
 
 def _attributes(values: dict[str, str]) -> list[dict[str, Any]]:
-    return [{"key": key, "value": {"stringValue": value}} for key, value in values.items()]
+    return [{"key": SENT.get(key, key), "value": {"stringValue": value}} for key, value in values.items()]
 
 
 if __name__ == "__main__":
