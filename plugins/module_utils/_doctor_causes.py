@@ -199,8 +199,8 @@ CAUSES = (
         "auth-refused",
         ERROR,
         "The collector refuses the credential, or misses one.",
-        "Run playbooks/clients.yml, or correct OTEL_EXPORTER_OTLP_HEADERS or otelHeadersHelper. Over HTTP percent codes "
-        "are sent as they stand.",
+        "Run playbooks/clients.yml, or correct OTEL_EXPORTER_OTLP_HEADERS or otelHeadersHelper. Over HTTP percent "
+        "codes are sent as they stand.",
     ),
     Cause(
         "wrong-path",
