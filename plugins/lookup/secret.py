@@ -33,8 +33,10 @@ EXAMPLES = r"""
   ansible.builtin.uri:
     url: https://grafana.example.com/api/user
     url_username: admin
-    url_password: "{{ lookup('claude_code.observability.secret', 'grafana_admin_password', directory=stack_secrets_dir) }}"
+    url_password: "{{ lookup('claude_code.observability.secret', 'grafana_admin_password', directory=directory) }}"
     force_basic_auth: true
+  vars:
+    directory: "{{ stack_secrets_dir }}"
 """
 
 RETURN = r"""
