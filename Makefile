@@ -69,7 +69,7 @@ site: setup ## Roll out or change the stack and the clients
 
 ##@ Tests
 
-SCENARIOS := default docker split switch
+SCENARIOS := default docker split switch secure
 MOLECULE := $(SCENARIOS:%=test-molecule-%)
 PARTS := lint unit fuzz sanity bundle integration grafana $(SCENARIOS:%=molecule-%) replay e2e client fleet agent acceptance quickstart
 
@@ -102,7 +102,7 @@ test-integration: setup-test test-bundle ## Single modules against real archives
 test-grafana: setup-test ## The grafana role; with its real release: make test-grafana GRAFANA_ARCHIVE=FILE
 	@. .venv/bin/activate && for runtime in systemd docker; do tests/integration/grafana/real $$runtime $(GRAFANA_ARCHIVE) || exit 1; done
 
-test-molecule: $(MOLECULE) ## Every scenario; each alone as test-molecule-NAME: default, docker, split, switch
+test-molecule: $(MOLECULE) ## Every scenario; each alone as test-molecule-NAME: default, docker, split, switch, secure
 
 $(MOLECULE): test-molecule-%: setup-test test-bundle
 	@scripts/molecule $*
