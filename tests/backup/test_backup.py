@@ -176,7 +176,7 @@ def test_a_store_that_does_not_start_keeps_what_it_had(story):
     row["sha256"] = hashlib.sha256(archive.read_bytes()).hexdigest()
     text = (newest / "manifest.json").read_text()
     (newest / "manifest.json").write_text(json.dumps(manifest))
-    options = ("--extra-vars", "backup=latest confirm=yes component=prometheus", *story.options)
+    options = ("--extra-vars", "backup=latest confirm=yes component=prometheus restore_timeout=60", *story.options)
     said = host.play("restore", *options, fails=True)
     assert "not restored, as before" in said
     archive.write_bytes(good)
