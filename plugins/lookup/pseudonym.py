@@ -10,7 +10,8 @@ author:
   - claude_code.observability contributors (!UNKNOWN)
 short_description: What a name is called where stack_pseudonyms is set
 description:
-  - The HMAC-SHA256 of a name, by the key C(pseudonyms.key) in O(directory) on the controller, as the collector makes it.
+  - The HMAC-SHA256 of a name, by the key C(pseudonyms.key) in O(directory) on the controller, as the collector makes
+    it.
   - A key that is missing is made; in check mode without writing it.
 options:
   _terms:

@@ -153,7 +153,12 @@ UPSTREAM = {**OFF_LOOPBACK, "stack_tls": "terminated_upstream"}
         (UPSTREAM, "otel_collector", "otel_collector_grpc_port", "http://10.0.0.1:4317"),
         (UPSTREAM, "otel_collector", "otel_collector_export_port", "https://10.0.0.1:8889"),
         ({**UPSTREAM, "groups": {"grafana": ["here"]}}, "grafana", "grafana_port", "http://10.0.0.1:3000"),
-        ({**PROVIDED, "stack_address": "c.example"}, "otel_collector", "otel_collector_grpc_port", "https://c.example:4317"),
+        (
+            {**PROVIDED, "stack_address": "c.example"},
+            "otel_collector",
+            "otel_collector_grpc_port",
+            "https://c.example:4317",
+        ),
         (PROVIDED, "otel_collector", "otel_collector_export_port", "https://10.0.0.1:8889"),
         (UPSTREAM, "prometheus", "prometheus_port", "https://10.0.0.1:9090"),
     ],
