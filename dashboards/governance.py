@@ -214,8 +214,8 @@ def _disclosed() -> list[p.Panel]:
         p.breakdown(
             "Clients that disclose content",
             "Sessions in the range whose clients sent prompts, answers, the arguments of tools, whole requests or "
-            "managed settings, whether the collector keeps them or not. Key: the client's variable that lets them out. In "
-            "strict all are off in the settings that this collection writes.",
+            "managed settings, whether the collector keeps them or not. Key: the client's variable that lets them "
+            "out. In strict all are off in the settings that this collection writes.",
             {"team": "Team", "disclosed": "Key"},
             [p.Column("Sessions", p.of_events(f"count by (team, disclosed) ({sessions})"), width=100)],
             width=12,
