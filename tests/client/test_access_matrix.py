@@ -1,171 +1,205 @@
 # Copyright (c) claude_code.observability contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The real client at a real collector that asks for TLS and a credential: exactly who may send arrives."""
+"""The real client at a collector set up by the role for a network: exactly who may send arrives, under their name."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
+import re
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import pytest
+import yaml
+from ansible_collections.claude_code.observability.plugins.plugin_utils._certificates import (
+    HOST_TIME,
+    authority,
+    host_certificate,
+)
+from ansible_collections.claude_code.observability.plugins.plugin_utils._secrets_dir import SecretsDir
+from ansible_collections.claude_code.observability.plugins.plugin_utils._senders import Senders
 
 from tests.client.doctor_bench import Laptop
-from tests.client.doctor_certificates import Certificates
 from tests.client.doctor_faults import ON
 from tests.tools.model_api import ModelApi
 from tests.tools.programs import Running, free_port, program
+from tests.tools.queries import roles
 
-AT_ONCE = 4
-PROTOCOLS = ("grpc", "http/protobuf")
-CREDENTIALS = {
-    "none": "",
-    "wrong": "ada:guessed",
-    "revoked": "eve:once-valid",
-    "rotated-out": "ada:first",
-    "valid": "ada~2:second",
-    "old-still-valid": "bob:first",
-}
-VALID = {"valid": "ada~2", "old-still-valid": "bob"}
-# Whose certificate the collector shows, whom the client trusts, how its endpoint begins.
+AT_ONCE = 6
+PORTS = [f"otel_collector_{name}_port" for name in ("grpc", "http", "export", "metrics", "health")]
+PORT = {"grpc": "otel_collector_grpc_port", "http/protobuf": "otel_collector_http_port"}
+AUTHORITY = {"grpc": "OTEL_EXPORTER_OTLP_CERTIFICATE", "http/protobuf": "NODE_EXTRA_CA_CERTS"}
+# Which of the collectors the client is led to, whom it trusts, how its endpoint begins.
 WAYS = {
-    "right": ("tls", "ours", "https"),
-    "wrong-ca": ("tls", "other", "https"),
-    "no-ca": ("tls", "", "https"),
+    "right": ("good", "ours", "https"),
+    "wrong-ca": ("good", "other", "https"),
     "expired": ("expired", "ours", "https"),
-    "plaintext": ("tls", "ours", "http"),
+    "plaintext": ("good", "ours", "http"),
 }
-CELLS = [(protocol, credential, way) for protocol in PROTOCOLS for credential in CREDENTIALS for way in WAYS]
-SENDERS = {"ada~2": "second", "bob": "first", "bob~2": "second"}
-VARIABLE = {"grpc": "OTEL_EXPORTER_OTLP_CERTIFICATE", "http/protobuf": "NODE_EXTRA_CA_CERTS"}
+REFUSED = ("none", "wrong", "revoked", "rotated-out")
+# As whom it arrives.
+VALID = {"valid": "ada", "old-still-valid": "bob"}
+CELLS = [
+    (protocol, credential, way)
+    for protocol in PORT
+    for credential in (*REFUSED, *VALID)
+    for way in WAYS
+    if credential != "old-still-valid" or way == "right"
+]
+NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Collector:
+    """With the configuration of the role. Only where it sends to is a file, in place of the stores."""
+
+    def __init__(self, folder: Path, secrets: Path) -> None:
+        self.ports = {name: free_port() for name in PORTS}
+        self.received = folder / "received.jsonl"
+        self.current = folder / "config" / "otel-collector" / "current"
+        known = {
+            "stack_runtime": "systemd",
+            "stack_listen_address": "0.0.0.0",
+            "stack_config_dir": str(folder / "config"),
+            "stack_data_dir": str(folder / "data"),
+            "stack_secrets_dir": str(secrets),
+            **self.ports,
+        }
+        for kind in ("files", "secrets"):
+            for name, text in roles.files("otel_collector", kind, **known).items():
+                self.write(name, text)
+        config = yaml.safe_load((self.current / "config.yaml").read_text())
+        config["exporters"] = {"file": {"path": str(self.received)}}
+        for pipeline in config["service"]["pipelines"].values():
+            pipeline["exporters"] = ["file"]
+        self.write("config.yaml", yaml.safe_dump(config))
+        argv = [program("otelcol-contrib"), f"--config={self.current / 'config.yaml'}"]
+        health = f"http://127.0.0.1:{self.ports['otel_collector_health_port']}/"
+        self.running = Running(argv, health, folder / "collector.log")
+
+    def write(self, name: str, text: str) -> None:
+        """Puts a file beside the configuration."""
+        path = self.current / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def metrics(self) -> str:
+        """What it says of itself, as Stack health reads it."""
+        with NO_PROXY.open(f"http://127.0.0.1:{self.ports['otel_collector_metrics_port']}/metrics") as answer:
+            return str(answer.read().decode())
 
 
 @dataclass
 class Centre:
-    """The collector, its ports by certificate and protocol, and what it wrote."""
+    """The collectors, the authorities a client may trust, as files, and the headers of senders."""
 
-    ports: dict[tuple[str, str], int]
-    received: Path
-    running: Running
-
-
-def htpasswd() -> str:
-    return "".join(
-        f"{login}:{{SHA}}{base64.b64encode(hashlib.sha1(token.encode()).digest()).decode()}\n"
-        for login, token in SENDERS.items()
-    )
+    collectors: dict[str, Collector]
+    authorities: dict[str, Path]
+    headers: dict[str, str]
 
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return Certificates(tmp_path_factory.mktemp("ours"))
+@dataclass
+class Outcome:
+    """As whom each cell's metrics and events arrived, and what the good collector said of itself then."""
+
+    names: dict[tuple[str, str, str], dict[str, set[str]]]
+    metrics: str
 
 
 @pytest.fixture(scope="module")
-def centre(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
+def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     folder = tmp_path_factory.mktemp("centre")
-    ports = {(door, protocol): free_port() for door in ("tls", "expired") for protocol in PROTOCOLS}
-    health = f"127.0.0.1:{free_port()}"
-    receivers: dict[str, Any] = {}
-    for door in ("tls", "expired"):
-        files = certificates.servers[door]
-        common = {
-            "tls": {"cert_file": str(files.certificate), "key_file": str(files.key)},
-            "auth": {"authenticator": "basicauth/senders"},
-        }
-        kinds = {"grpc": "grpc", "http": "http/protobuf"}
-        protocols = {
-            kind: {"endpoint": f"127.0.0.1:{ports[door, protocol]}", **common} for kind, protocol in kinds.items()
-        }
-        receivers[f"otlp/{door}"] = {"protocols": protocols}
-    (folder / "senders").write_text(htpasswd())
-    pipeline = {"receivers": list(receivers), "processors": ["resource/sender"], "exporters": ["file"]}
-    config = {
-        "extensions": {
-            "health_check": {"endpoint": health},
-            "basicauth/senders": {"htpasswd": {"file": str(folder / "senders")}},
-        },
-        "receivers": receivers,
-        "processors": {
-            "resource/sender": {
-                "attributes": [{"key": "sender", "from_context": "auth.username", "action": "upsert"}],
-            }
-        },
-        "exporters": {"file": {"path": str(folder / "received.jsonl")}},
-        "service": {
-            "extensions": ["health_check", "basicauth/senders"],
-            "telemetry": {"metrics": {"level": "none"}},
-            "pipelines": {"metrics": pipeline, "logs": pipeline},
-        },
-    }
-    (folder / "collector.json").write_text(json.dumps(config))
-    argv = [program("otelcol-contrib"), f"--config={folder / 'collector.json'}"]
-    running = Running(argv, f"http://{health}/", folder / "collector.log")
-    running.start()
-    yield Centre(ports, folder / "received.jsonl", running)
-    running.stop()
+    secrets = SecretsDir(str(folder / "secrets"))
+    authorities = {"ours": folder / "ours.pem", "other": folder / "other.pem"}
+    authorities["ours"].write_text(authority(secrets))
+    authorities["other"].write_text(authority(SecretsDir(str(folder / "others"))))
+    headers = issue(Senders(secrets))
+    collectors = {door: Collector(folder / door, folder / "secrets") for door in ("good", "expired")}
+    before = datetime.now(timezone.utc) - HOST_TIME - timedelta(days=1)
+    expired = host_certificate(secrets, "expired", ["localhost", "127.0.0.1"], before)
+    collectors["expired"].write("tls/certificate.pem", expired["certificate"])
+    collectors["expired"].write("tls/key.pem", expired["key"])
+    try:
+        for collector in collectors.values():
+            collector.running.start()
+        yield Centre(collectors, authorities, headers)
+    finally:
+        for collector in collectors.values():
+            collector.running.stop()
+
+
+def issue(senders: Senders) -> dict[str, str]:
+    """Headers by what has become of the sender's token."""
+
+    def header(name: str) -> str:
+        return senders.credentials([name])[0]["header"]
+
+    headers = {"wrong": "Basic " + base64.b64encode(b"ada:guessed").decode()}
+    headers |= {"revoked": header("eve"), "rotated-out": header("ada"), "old-still-valid": header("bob")}
+    senders.change(rotate=["ada", "bob"], retire=["ada"], revoke=["eve"])
+    return {**headers, "valid": header("ada")}
 
 
 @pytest.fixture(scope="module")
-def arrived(
-    centre: Centre,
-    certificates: Certificates,
-    claude: Path,
-    model_api: ModelApi,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> dict[tuple[str, str, str], dict[str, set[str]]]:
-    """By cell: as whom metrics and events arrived."""
-    trusted = {
-        "ours": str(certificates.authority),
-        "other": str(Certificates(tmp_path_factory.mktemp("other")).authority),
-    }
-
+def outcome(centre: Centre, claude: Path, model_api: ModelApi, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     def send(cell: tuple[str, str, str]) -> str:
         protocol, credential, way = cell
-        door, authority, scheme = WAYS[way]
+        door, trusted, scheme = WAYS[way]
         laptop = Laptop(tmp_path_factory.mktemp("laptop") / "laptop", claude, model_api)
-        said = base64.b64encode(CREDENTIALS[credential].encode()).decode()
+        header = centre.headers.get(credential)
         laptop.settings(
             **ON,
             OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
-            OTEL_EXPORTER_OTLP_ENDPOINT=f"{scheme}://localhost:{centre.ports[door, protocol]}",
-            OTEL_RESOURCE_ATTRIBUTES="sender=somebody-else",
+            OTEL_EXPORTER_OTLP_ENDPOINT=f"{scheme}://localhost:{centre.collectors[door].ports[PORT[protocol]]}",
+            OTEL_RESOURCE_ATTRIBUTES="developer=somebody-else",
             # The machine may be busy; what is refused is tried again until the time is up.
-            CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS="20000" if credential in VALID and way == "right" else "5000",
-            **({VARIABLE[protocol]: trusted[authority]} if authority else {}),
-            **({"OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Basic {said}"} if credential != "none" else {}),
+            CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS="20000" if credential in VALID and way == "right" else "3000",
+            **{AUTHORITY[protocol]: str(centre.authorities[trusted])},
+            **({"OTEL_EXPORTER_OTLP_HEADERS": f"Authorization={header}"} if header else {}),
         )
         return laptop.ask()
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         sessions = dict(zip(CELLS, pool.map(send, CELLS)))
-    # Ends with everything it has accepted written out.
-    centre.running.stop()
-    lines = [json.loads(line) for line in centre.received.read_text().splitlines()]
-    return {
+    metrics = centre.collectors["good"].metrics()
+    lines = []
+    for collector in centre.collectors.values():
+        # Ends with everything it has accepted written out.
+        collector.running.stop()
+        lines += [json.loads(line) for line in collector.received.read_text().splitlines()]
+    names = {
         cell: {
-            key: {sender_of(block) for line in lines for block in line.get(key, []) if session in json.dumps(block)}
+            key: {name for line in lines for block in line.get(key, []) for name in developers(block, session)}
             for key in ("resourceMetrics", "resourceLogs")
         }
         for cell, session in sessions.items()
     }
+    return Outcome(names, metrics)
 
 
-def sender_of(block: dict[str, Any]) -> str:
-    values = {one["key"]: one["value"].get("stringValue", "") for one in block["resource"]["attributes"]}
-    return values["sender"]
+def developers(block: object, session: str) -> set[str]:
+    """Whoever is named, at any level, in what belongs to a session."""
+    text = json.dumps(block)
+    return (
+        set(re.findall(r'"key": "developer", "value": {"stringValue": "([^"]*)"}', text)) if session in text else set()
+    )
 
 
 @pytest.mark.parametrize("cell", CELLS, ids="-".join)
-def test_exactly_who_may_send_arrives(
-    cell: tuple[str, str, str], arrived: dict[tuple[str, str, str], dict[str, set[str]]]
-) -> None:
+def test_exactly_who_may_send_arrives(cell: tuple[str, str, str], outcome: Outcome) -> None:
     _protocol, credential, way = cell
     expected = {VALID[credential]} if credential in VALID and way == "right" else set()
-    assert arrived[cell] == {"resourceMetrics": expected, "resourceLogs": expected}
+    assert outcome.names[cell] == {"resourceMetrics": expected, "resourceLogs": expected}
+
+
+@pytest.mark.parametrize("refusal", ['http_response_status_code="401"', 'rpc_response_status_code="UNAUTHENTICATED"'])
+def test_the_collector_counts_whom_it_refused(refusal: str, outcome: Outcome) -> None:
+    assert any(
+        refusal in line and line.split()[0].partition("{")[0].endswith("_count") and float(line.split()[-1]) > 0
+        for line in outcome.metrics.splitlines()
+    )
