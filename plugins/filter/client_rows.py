@@ -47,6 +47,12 @@ options:
         description: Attributes of single users, which win.
         type: dict
         default: {}
+      senders:
+        description:
+          - By user, as whom they log in to a collector that asks who sends, which is what C(developer) is then.
+          - An empty user stands for every user that is not named.
+        type: dict
+        default: {}
       closer:
         description: The result of M(claude_code.observability.claude_settings_info), where somebody is silent.
         type: dict
@@ -148,9 +154,12 @@ def _row(
 
 
 def _developer(client: Mapping[str, Any], user: str) -> str:
+    if not user:
+        return ""
+    senders = client.get("senders", {})
     own = client.get("attributes", {}).get(user, {}).get("developer")
-    text = str(own or client.get("developer", ""))
-    return text.replace("{user}", user) if user else ""
+    text = str(senders.get(user) or senders.get("") or own or client.get("developer", ""))
+    return text.replace("{user}", user)
 
 
 def _closer(client: Mapping[str, Any], user: str) -> tuple[str, str]:

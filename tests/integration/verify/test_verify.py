@@ -418,6 +418,24 @@ def test_a_silent_client_is_looked_at_closely(fleet: Site) -> None:
     assert row["detail"]
 
 
+def test_a_client_that_logs_in_arrives_as_the_sender(fleet: Site, stack: Stack) -> None:
+    # The collector of the inventory asks for tokens; nobody listens there, for the settings alone count here.
+    del fleet.variables["otel_collector_external_url"]
+    fleet.groups["otel_collector"] = ["centre"]
+    fleet.hosts["centre"] = {"stack_listen_address": "0.0.0.0", "ansible_host": "127.0.0.1"}
+    directory = fleet.client("laptop-own", "{user}")
+    fleet.client("laptop-named", "mary")
+    only = ("--limit", "one,laptop-own,laptop-named")
+    code, output = fleet.play("clients", *only)
+    assert code == 0, output
+    stack.seen = [{"developer": "laptop-own", "settings_revision": revision_of(directory)}]
+    clients = fleet.verify(*only).clients
+    assert {host: (row["developer"], row["result"]) for host, row in clients.items()} == {
+        "laptop-own": ("laptop-own", "arrived"),
+        "laptop-named": ("mary", "silent"),
+    }
+
+
 def test_without_prometheus_nobody_is_called_silent(fleet: Site) -> None:
     fleet.variables["prometheus_port"] = closed_port()
     outcome = fleet.verify("--limit", "one,laptop-ada")

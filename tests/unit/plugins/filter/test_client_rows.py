@@ -41,6 +41,19 @@ def test_the_attributes_of_a_user_say_who_they_are() -> None:
     assert (rows[0]["developer"], rows[0]["result"]) == ("robert", "arrived")
 
 
+def test_who_logs_in_arrives_as_the_sender() -> None:
+    both = client({"name": "ada"}, {"name": "bob"}, senders={"ada": "ada", "bob": "robert"})
+    alone = client({"name": "grace"}, senders={"": "laptop"})
+    everybody = client(scope="managed", senders={"": "ci"})
+    rows = client_rows([both, alone, everybody], [seen("ada"), seen("bob"), seen("laptop"), seen("ci")])
+    assert [(row["user"], row["developer"], row["result"]) for row in rows] == [
+        ("bob", "robert", "silent"),
+        ("ada", "ada", "arrived"),
+        ("grace", "laptop", "arrived"),
+        ("(all)", "ci", "arrived"),
+    ]
+
+
 def test_settings_that_others_override_are_not_effective() -> None:
     rows = client_rows([client({"name": "ada"}, closer=looked("ada", "managed"))], [])
     assert (rows[0]["effective"], rows[0]["result"]) == ("no", "silent")
