@@ -37,9 +37,12 @@ _value:
   elements: str
 """
 
+from contextlib import suppress
 from typing import Any
 
-from packaging.requirements import Requirement
+# ansible-core brings it, but ansible-test imports plugins without.
+with suppress(ImportError):
+    from packaging.requirements import Requirement
 
 
 def requirements_for(text: str, python: str) -> list[str]:

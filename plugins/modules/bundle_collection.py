@@ -44,7 +44,7 @@ EXAMPLES = r"""
 RETURN = r"""
 archive:
   description: The archive.
-  type: path
+  type: str
   returned: success
   sample: /srv/bundle/collections/community-docker-4.8.5.tar.gz
 """

@@ -67,7 +67,7 @@ EXAMPLES = r"""
 RETURN = r"""
 checksum_file:
   description: The checksum file beside the archive.
-  type: path
+  type: str
   returned: success
 downloaded:
   description: Bytes of the archive read from O(url).

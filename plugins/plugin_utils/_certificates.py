@@ -13,28 +13,32 @@ from urllib.parse import quote
 
 from ansible.errors import AnsibleError
 from ansible_collections.claude_code.observability.plugins.plugin_utils._secrets_dir import SecretsDir
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+try:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+        load_pem_private_key,
+    )
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+except ImportError:  # ansible-core brings it, but ansible-test imports plugins without
+    pass
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
+    Name = Union[x509.DNSName, x509.IPAddress]
+    Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
 AUTHORITY_TIME = timedelta(days=3653)
 HOST_TIME = timedelta(days=397)
 # The clock of a host may be behind the controller's.
 BACKDATED = timedelta(hours=1)
-
-Name = Union[x509.DNSName, x509.IPAddress]
-Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
 
 class Pair(NamedTuple):

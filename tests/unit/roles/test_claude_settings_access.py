@@ -45,6 +45,7 @@ PLAY = """---
 """
 HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
 MANAGED = {"claude_settings_scope": "managed", "claude_settings_developer": "ada"}
+PULLED_ELSEWHERE = {"__client_pull_runs": True, "claude_settings_endpoint": "https://otlp.example.com:4318"}
 CLIENTS: dict[str, dict[str, Any]] = {
     "laptop": {},
     "owned": {"claude_settings_developer": "grace"},
@@ -62,6 +63,8 @@ CLIENTS: dict[str, dict[str, Any]] = {
     "elsewhere-as": {"claude_settings_endpoint": "https://otlp.example.com:4318", "claude_settings_sender": "x"},
     "own-token": {"claude_settings_credential": "abc"},
     "own-headers": {"claude_settings_env": {HEADERS: "authorization=Basic YTpi"}},
+    "pulled-own": {**PULLED_ELSEWHERE, "claude_settings_env": {HEADERS: "Authorization=Basic YTpi"}},
+    "pulled-agent": {"__client_pull_runs": True, "client_agent": True},
     "gone": {"claude_settings_state": "absent", "claude_settings_all_users": True},
     # What is refused.
     "everybody": {"claude_settings_all_users": True},
@@ -69,6 +72,9 @@ CLIENTS: dict[str, dict[str, Any]] = {
     "headers": {"claude_settings_env": {HEADERS: "x=y"}},
     "grpc-script": {"claude_settings_credential_helper": True, "claude_settings_protocol": "grpc"},
     "a blank": {},
+    "pulled": {"__client_pull_runs": True},
+    "pulled-sender": {**PULLED_ELSEWHERE, "claude_settings_sender": "ada"},
+    "pulled-token": {"__client_pull_runs": True, "claude_settings_credential": "abc"},
 }
 # Collectors, each with the certificate and the sender that "laptop" needs for it.
 CENTRES: dict[str, dict[str, Any]] = {
@@ -121,6 +127,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def said(folder: Path) -> dict[str, Any]:
     answers, output = play(folder, CLIENTS, CENTRES["private"])
     registry = json.loads((folder / SECRETS / "senders.json").read_text())
+    assert not registry.keys() & {"pulled", "pulled-own", "pulled-agent", "pulled-token"}
     assert not any(one in output for one in tokens(registry))
     return answers
 
@@ -160,7 +167,9 @@ def test_a_script_says_it_instead(said: dict[str, Any]) -> None:
     assert sender(said["scripts"]["users"]["ada"]["Authorization"]) == "ada"
 
 
-@pytest.mark.parametrize("client", ["agent", "elsewhere", "own-token", "own-headers", "gone"])
+@pytest.mark.parametrize(
+    "client", ["agent", "elsewhere", "own-token", "own-headers", "pulled-own", "pulled-agent", "gone"]
+)
 def test_who_needs_none(said: dict[str, Any], client: str) -> None:
     assert (said[client]["everybody"], said[client]["script"], said[client]["users"]) == ({}, {}, {})
 
@@ -171,7 +180,9 @@ def test_the_authority_goes_where_the_collector_of_the_inventory_is_asked(said: 
     assert trusting == {
         *("laptop", "owned", "named", "shared", "one-sender", "script", "scripts", "public", "own-token", "own-headers")
     }
-    assert {said[client]["ca"] for client in ("agent", "elsewhere", "elsewhere-as", "gone")} == {""}
+    assert {
+        said[client]["ca"] for client in ("agent", "elsewhere", "elsewhere-as", "pulled-own", "pulled-agent", "gone")
+    } == {""}
 
 
 def test_a_token_is_no_part_of_the_revision(said: dict[str, Any]) -> None:
@@ -186,6 +197,9 @@ def test_a_token_is_no_part_of_the_revision(said: dict[str, Any]) -> None:
         ("readable", "every user of the host can read the credential in managed settings: put an agent on the host"),
         ("headers", "claude_settings_env.OTEL_EXPORTER_OTLP_HEADERS has no Authorization in it: unset it"),
         ("grpc-script", "claude_settings_credential_helper is true, but Claude Code asks a helper over HTTP only"),
+        ("pulled", "neither the registry of senders nor the authority of the stack is on it"),
+        ("pulled-sender", "unset claude_settings_sender"),
+        ("pulled-token", "neither the registry of senders nor the authority of the stack is on it"),
         ("a blank", "'a blank' can't be the name of a sender"),
     ],
 )

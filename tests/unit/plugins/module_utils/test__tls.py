@@ -128,7 +128,9 @@ def test_a_server_that_may_hang_up(folder):
     with serving(folder, mutual=True) as port:
         assert asked(port, files(folder, own="host")) == b"hello"
     with serving(folder, mutual=True) as port:
-        assert "a client certificate" in asked(port, files(folder))
+        said = asked(port, files(folder))
+    # Nothing, where the reset overtakes the alert.
+    assert said == "" or "a client certificate" in said
 
 
 @pytest.mark.parametrize(

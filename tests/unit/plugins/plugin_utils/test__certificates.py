@@ -8,6 +8,7 @@ import contextlib
 import socket
 import ssl
 import threading
+from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from ansible_collections.claude_code.observability.plugins.plugin_utils._secrets
 from cryptography import x509
 
 NOW = datetime.now(timezone.utc)
-NAMES = ["web1", "10.0.0.1", "::1", ""]
+NAMES = ("web1", "10.0.0.1", "::1", "")
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def secrets(tmp_path: Path) -> SecretsDir:
     return SecretsDir(str(tmp_path / "secrets"))
 
 
-def issue(secrets: SecretsDir, names: list[str] = NAMES, days: float = 0) -> dict[str, str]:
+def issue(secrets: SecretsDir, names: Iterable[str] = NAMES, days: float = 0) -> dict[str, str]:
     return host_certificate(secrets, "web1", names, NOW + timedelta(days=days))
 
 
