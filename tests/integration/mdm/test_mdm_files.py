@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import subprocess
@@ -95,6 +96,46 @@ def test_bad_values_write_nothing(tmp_path: Path, bad: dict[str, Any], reason: s
     assert played.returncode != 0
     assert reason in said(played) and "hush" not in said(played)
     assert not (tmp_path / "files").exists()
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Path:
+    """An inventory whose collector asks for tokens, with a certificate of the stack's own authority."""
+    inventory = tmp_path / "guarded.json"
+    centre = {"stack_listen_address": "0.0.0.0", "ansible_host": "collector.example.com"}
+    inventory.write_text(
+        json.dumps({"mdm": {"hosts": {"all-laptops": {}}}, "otel_collector": {"hosts": {"centre": centre}}})
+    )
+    return inventory
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({}, "every user of the host can read the credential in managed settings"),
+        ({"claude_settings_allow_readable_secrets": "true"}, "A private authority signed the collector's certificate"),
+    ],
+)
+def test_what_a_guarded_collector_needs_is_refused(
+    tmp_path: Path, guarded: Path, given: dict[str, Any], reason: str
+) -> None:
+    played = play(tmp_path / "files", given, inventory=guarded)
+    assert played.returncode != 0 and reason in said(played), said(played)
+    assert not (tmp_path / "files").exists()
+
+
+def test_the_credential_of_a_set_goes_into_its_files(tmp_path: Path, guarded: Path) -> None:
+    trusted = {"claude_settings_env": {"NODE_EXTRA_CA_CERTS": "/etc/example/both.pem"}}
+    given = {"claude_settings_allow_readable_secrets": "true", **trusted}
+    played = play(tmp_path / "files", given, inventory=guarded)
+    assert played.returncode == 0, said(played)
+    folder = tmp_path / "files" / "all-laptops"
+    env = drop_in(folder / "linux" / DROP_IN)["env"]
+    kind, encoded = env["OTEL_EXPORTER_OTLP_HEADERS"].rsplit(" ", 1)
+    login = base64.b64decode(encoded).decode().partition(":")[0]
+    assert (kind, login, env["NODE_EXTRA_CA_CERTS"]) == ("Authorization=Basic", "all-laptops", "/etc/example/both.pem")
+    assert encoded not in said(played)
+    assert {mode for mode, _content in contents(folder).values()} == {0o600}
 
 
 def test_each_name_of_the_group_has_a_folder_and_a_credential_stays_with_its_owner(tmp_path: Path) -> None:
