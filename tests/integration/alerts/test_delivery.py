@@ -104,9 +104,9 @@ def provoke_failures(stack: Stack) -> None:
         fresh = moved(request, now[signal] // 1_000_000 * 1_000_000, lambda session: session).body
         stack.collector.send(signal, fresh)
         text = json.dumps(fresh)
-        # The same time with another value, and an event too long to be one.
+        # The same time with another value, and an event whose name is too long.
         wrong = re.sub(r'"asDouble": [\d.e-]+', '"asDouble": 123456', text)
-        wrong = re.sub(r'"body": \{[^}]*\}', lambda _: json.dumps({"body": {"stringValue": "x" * 300000}})[1:-1], wrong)
+        wrong = re.sub(r'(?<="event.name", "value": \{"stringValue": ")[^"]*', "x" * 300000, wrong)
         stack.collector.send(signal, json.loads(wrong))
     failed = [f"otelcol_exporter_send_failed_{kind}_total" for kind in ("metric_points", "log_records")]
     for name in (*failed, "loki_discarded_samples_total"):
