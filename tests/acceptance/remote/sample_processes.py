@@ -12,7 +12,8 @@ import select
 import sys
 from pathlib import Path
 
-PAUSE = 0.02  # seconds
+# Seconds. What lives shorter may be missed; the journal has the arguments of modules.
+PAUSE = 0.02
 
 shown = set()
 while not select.select([sys.stdin], [], [], PAUSE)[0]:
