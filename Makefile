@@ -139,7 +139,7 @@ soak-backup: setup-test test-bundle ## The same with SIZE=5000 megabytes
 test-quickstart: setup-test test-bundle ## make quickstart by an ordinary user on a fresh machine
 	@.venv/bin/pytest tests/quickstart
 
-.PHONY: soak-fleet bench-fleet bench-month
+.PHONY: soak-fleet bench-fleet bench-month bench-secure
 soak-fleet: setup-test ## The rollout test with 200 laptops
 	@FLEET_HOSTS=200 .venv/bin/pytest tests/fleet
 
@@ -148,6 +148,9 @@ bench-fleet: setup-test ## A rollout against merging settings by hand (HOSTS=20)
 
 bench-month: test-bundle ## Time of every panel and rule over a month of 1,000 developers (DEVELOPERS=50 DAYS=5: a minute or two)
 	@.venv/bin/python -m benchmarks.month $(if $(DEVELOPERS),--developers $(DEVELOPERS)) $(if $(DAYS),--days $(DAYS))
+
+bench-secure: setup-dev test-bundle ## What TLS, tokens, identity and privacy cost the collector, 1,000 senders (ROUNDS=3)
+	@.venv/bin/python -m benchmarks.secure $(if $(ROUNDS),--rounds $(ROUNDS))
 
 ##@ Contribute
 
