@@ -171,8 +171,10 @@ def site(request: pytest.FixtureRequest, project: Project) -> Iterator[Site]:
         site.play("site")
         site.play("senders", rotate="ada")
         site.play("clients")
-        site.play("verify")
-        site.play("doctor")
+        if request.param == "systemd":
+            # They ask the same of either runtime.
+            site.play("verify")
+            site.play("doctor")
         # Check mode tells of all that would change: so something would. It has no release of Grafana to install.
         for name in ("grafana_admin_password", "prometheus_alertmanager_password"):
             site.secrets[name] = secrets.token_urlsafe(32)
@@ -194,7 +196,7 @@ def site(request: pytest.FixtureRequest, project: Project) -> Iterator[Site]:
 
 def test_plays_say_none(site: Site) -> None:
     assert "after: /etc/grafana/current/admin_password" in site.said[-1]
-    assert [site.shown(output) for output in site.said] == [[]] * 6
+    assert {name for output in site.said for name in site.shown(output)} == set()
 
 
 def test_processes_show_none(site: Site) -> None:
