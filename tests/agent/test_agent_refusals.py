@@ -35,7 +35,11 @@ def site(folder: Path, centre: dict[str, Any], **variables: Any) -> Site:
             {"otel_collector_external_url": "http://far:4317"},
             "http://far:4317 by HTTP, but 4317 is the port of gRPC",
         ),
-        (CENTRE, {"client_agent_token": "secret"}, "client_agent_token would travel unencrypted to http://centre:4318"),
+        (
+            {},
+            {"client_agent_token": "secret", "client_agent_endpoint": "http://far:4318"},
+            "client_agent_token would travel unencrypted to http://far:4318",
+        ),
         (CENTRE, {"client_agent_ca": "/etc/ca.pem"}, "client_agent_ca is /etc/ca.pem, which is no PEM text"),
         ({"centre": {}}, {}, "deliver to http://centre:4318, where the collector listens on loopback only"),
     ],
