@@ -11,7 +11,6 @@ from testbed import COLLECTION
 SITE = f"{COLLECTION}.site"
 
 OPEN = {"stack_listen_address": "0.0.0.0"}
-UPSTREAM = {**OPEN, "stack_tls": "terminated_upstream"}
 
 
 @pytest.mark.parametrize(
@@ -28,10 +27,10 @@ UPSTREAM = {**OPEN, "stack_tls": "terminated_upstream"}
         ({"stack_late_max": "0h"}, ["stack_late_max is 0h"]),
         ({**OPEN, "stack_tls": "provided"}, ["stack_tls_certificate is empty. Give this host's as text in PEM"]),
         (
-            UPSTREAM,
+            {**OPEN, "stack_tls": "terminated_upstream", "stack_runtime": "docker"},
             [
                 "stack_tls_upstream_addresses is empty, so that whoever reaches this host could pass by the proxy",
-                "with stack_runtime docker stack_tls_upstream_addresses can't be enforced",
+                "with prometheus_runtime docker stack_tls_upstream_addresses can't be enforced",
                 "otel_collector_external_url is empty, so that clients would pass by the proxy",
             ],
         ),
