@@ -202,7 +202,7 @@ def test_plays_say_none(site: Site) -> None:
 def test_processes_show_none(site: Site) -> None:
     assert all(seen for seen in site.seen)
     assert any("otelcol-contrib" in seen for seen in site.seen)
-    assert [site.shown(seen) for seen in site.seen] == [[]] * 18
+    assert {name for seen in site.seen for name in site.shown(seen)} == set()
 
 
 def test_hosts_tell_none(site: Site) -> None:
