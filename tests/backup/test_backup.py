@@ -115,8 +115,8 @@ def test_a_backup_says_what_it_is(story):
     modes = {oct(path.stat().st_mode & 0o777) for path in story.backups.rglob("*") if path.is_file()}
     assert modes == {"0o600"}
     assert oct(story.newest.stat().st_mode & 0o777) == "0o700"
-    left = "/var/tmp/claude-code-observability-* /var/lib/*/.backup"
-    assert story.first.sh(f"ls -d {left} 2>/dev/null || true") == ""
+    left = "-path '/var/tmp/claude-code-observability-*' -o -path '/var/lib/*/.backup'"
+    assert story.first.sh(f"find /var/tmp /var/lib -maxdepth 2 {left}") == ""
 
 
 def test_what_cannot_be_restored_is_refused(story):

@@ -253,6 +253,7 @@ def test_paths_that_lead_out_are_refused(other, tmp_path, name):
     assert not (tmp_path / "x").exists()
 
 
+# CI is root.
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 def test_root_acts_as_the_owner_of_the_data(data, other):
     """Files come back as the owner's of where they are restored, and nothing is written through a link to root's."""

@@ -174,6 +174,7 @@ def test_something_else_by_the_name_of_the_file(home: Path, call: Any) -> None:
     assert (ours(home).is_symlink(), ours(home).read_text(), theirs.read_text()) == (False, OURS, "x")
 
 
+# CI is root.
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root writes managed settings")
 def test_managed_settings_take_the_files_that_root_owns(home: Path, call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     root = User("root", 0, 0, str(home))
