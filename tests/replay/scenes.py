@@ -14,6 +14,8 @@ from tests.tools.otlp import GrpcSender, HttpSender, Sender
 
 HOUR = 3600
 DAY = 24 * HOUR
+# Bytes: of Loki's blocks unless configured otherwise, and what the events of a turn take at least.
+UPSTREAM_BLOCK, TURN = 256 * 1024, 2000
 # The oldest day a panel asks for begins two months ago.
 PAST_DAYS = range(62, 5, -1)
 
@@ -84,9 +86,13 @@ class Scenes:
         self.deliver(requests)
 
     def delivered_twice(self) -> None:
+        """The last time after so many others that Loki no longer has the first in the block it writes to."""
         requests = [request for age in (26 * HOUR, 2 * HOUR, 25) for request in self.one_turn("delivered twice", age)]
-        for _ in range(3):
+        for _ in range(2):
             self.deliver(requests)
+        others = [event for _ in range(UPSTREAM_BLOCK // TURN) for event in self.one_turn("many", 26 * HOUR)[1:]]
+        self.deliver(others)
+        self.deliver(requests)
 
     def clock_skew(self) -> None:
         """Half an hour off a whole one: a retry that comes late must not cross it."""
