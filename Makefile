@@ -74,7 +74,7 @@ MOLECULE := $(SCENARIOS:%=test-molecule-%)
 PARTS := lint unit fuzz sanity bundle integration grafana $(SCENARIOS:%=molecule-%) replay e2e client fleet agent acceptance quickstart
 
 .PHONY: test test-backup test-molecule $(PARTS:%=test-%)
-test: ## Everything, part by part, with a summary at the end
+test: ## Everything, two parts at a time (JOBS=1: one), with a summary at the end
 	@scripts/test $(PARTS)
 
 test-lint: setup-packages setup-dev ## ansible-lint, yamllint, ruff, mypy, shellcheck, changelog, docs
