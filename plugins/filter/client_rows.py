@@ -63,6 +63,12 @@ options:
       - Or a text that says why it was not asked.
     type: raw
     required: true
+  pseudonym_key:
+    description:
+      - The key of the pseudonyms, where C(stack_pseudonyms) is set. C(developer) of the data is the pseudonym then.
+      - The rows have the names, as whoever holds the key could.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -84,31 +90,51 @@ _value:
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.claude_code.observability.plugins.plugin_utils._pseudonyms import pseudonym
+
 EVERYBODY = "(all)"
 ORDER = ("not written", "silent", "older", "unknown", "unreachable", "arrived")
 Seen = Sequence[Mapping[str, str]]
 
 
-def client_rows(clients: Sequence[Mapping[str, Any]], seen: Seen | str) -> list[dict[str, str]]:
+def client_rows(
+    clients: Sequence[Mapping[str, Any]], seen: Seen | str, pseudonym_key: str = ""
+) -> list[dict[str, str]]:
     """One row for each user of each client, those first about whom there is something to do."""
-    rows = [row for client in clients for row in _of_client(client, seen)]
+    store = Store(seen, pseudonym_key)
+    rows = [row for client in clients for row in _of_client(client, store)]
     return sorted(rows, key=lambda row: ORDER.index(row["result"]))
 
 
-def _of_client(client: Mapping[str, Any], seen: Seen | str) -> Iterator[dict[str, str]]:
+class Store:
+    """What Prometheus has. silence: why it was not asked, else empty."""
+
+    def __init__(self, seen: Seen | str, pseudonym_key: str) -> None:
+        self.silence = seen if isinstance(seen, str) else ""
+        self._key = pseudonym_key
+        self._revisions: dict[str, set[str]] = {}
+        for one in [] if isinstance(seen, str) else seen:
+            self._revisions.setdefault(one.get("developer", ""), set()).add(one.get("settings_revision", ""))
+
+    def revisions(self, developer: str) -> set[str]:
+        """The settings with which data of somebody has come."""
+        return self._revisions.get(pseudonym(self._key, developer) if self._key else developer, set())
+
+
+def _of_client(client: Mapping[str, Any], store: Store) -> Iterator[dict[str, str]]:
     answer = client["answer"]
     if answer.get("unreachable"):
         yield _row(client, "", result="unreachable", detail=_message(answer))
     elif answer.get("failed") and not answer.get("users"):
         yield _row(client, "", written="no", result="not written", detail=_message(answer))
     elif client.get("scope") == "managed":
-        yield _of_user(client, {"name": EVERYBODY, "changed": answer.get("changed")}, seen)
+        yield _of_user(client, {"name": EVERYBODY, "changed": answer.get("changed")}, store)
     else:
         for user in answer.get("users", []):
-            yield _of_user(client, user, seen)
+            yield _of_user(client, user, store)
 
 
-def _of_user(client: Mapping[str, Any], user: Mapping[str, Any], seen: Seen | str) -> dict[str, str]:
+def _of_user(client: Mapping[str, Any], user: Mapping[str, Any], store: Store) -> dict[str, str]:
     name = str(user["name"])
     if user.get("failed"):
         return _row(client, name, written="no", result="not written", detail=_message(user))
@@ -116,10 +142,9 @@ def _of_user(client: Mapping[str, Any], user: Mapping[str, Any], seen: Seen | st
         keys = [key for kind in ("added", "changed", "removed") for key in user.get(f"keys_{kind}", [])]
         detail = "would be set: " + ", ".join(keys) if keys else "the file is not as it would be set"
         return _row(client, name, written="no", result="not written", detail=detail)
-    if isinstance(seen, str):
-        return _row(client, name, written="yes", result="unknown", detail=seen)
-    developer = _developer(client, name)
-    revisions = {one.get("settings_revision", "") for one in seen if one.get("developer") == developer}
+    if store.silence:
+        return _row(client, name, written="yes", result="unknown", detail=store.silence)
+    revisions = store.revisions(_developer(client, name))
     if client["revision"] in revisions:
         return _row(client, name, written="yes", effective="yes", arrived="yes", result="arrived")
     effective, detail = _closer(client, name)

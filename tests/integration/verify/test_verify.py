@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import re
@@ -433,6 +434,14 @@ def test_a_client_that_logs_in_arrives_as_the_sender(fleet: Site, stack: Stack) 
     assert {host: (row["developer"], row["result"]) for host, row in clients.items()} == {
         "laptop-own": ("laptop-own", "arrived"),
         "laptop-named": ("mary", "silent"),
+    }
+    # Where the collector makes pseudonyms of names, the controller has the key.
+    fleet.hosts["centre"]["stack_pseudonyms"] = True
+    (fleet.folder / ".claude-code-observability/pseudonyms.key").write_text("key")
+    stack.seen[0]["developer"] = hmac.new(b"key", b"laptop-own", "sha256").hexdigest()
+    assert {host: row["result"] for host, row in fleet.verify(*only).clients.items()} == {
+        "laptop-own": "arrived",
+        "laptop-named": "silent",
     }
 
 

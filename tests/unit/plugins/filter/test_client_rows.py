@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.claude_code.observability.plugins.filter.client_rows import client_rows
+from ansible_collections.claude_code.observability.plugins.plugin_utils._pseudonyms import pseudonym
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 MANAGED = "/etc/claude-code/managed-settings.json:3"
@@ -52,6 +53,11 @@ def test_who_logs_in_arrives_as_the_sender() -> None:
         ("grace", "laptop", "arrived"),
         ("(all)", "ci", "arrived"),
     ]
+
+
+def test_whoever_holds_the_key_finds_people_behind_their_pseudonyms() -> None:
+    rows = client_rows([client({"name": "ada"}, {"name": "bob"})], [seen(pseudonym("key", "ada"))], pseudonym_key="key")
+    assert [(row["developer"], row["result"]) for row in rows] == [("bob", "silent"), ("ada", "arrived")]
 
 
 def test_settings_that_others_override_are_not_effective() -> None:
