@@ -5,7 +5,8 @@
 
     <path>/sets/<name>/...      a set; the name is a hash, so it says what is inside
     <path>/current              link to the set in force
-    <path>/applied              link to the set the running service was last started with
+    <path>/applied              link to the set with which the service was last known to work
+    <path>/restart-due          there while the service may run with another set than C(applied), though that is current
 
 A set is written and checked under a temporary name and gets its own only afterwards. Whatever stops a run,
 C(current) leads to one whole set.
@@ -46,6 +47,7 @@ DIR_MODE = 0o750
 STAGE = ".stage-"
 # Names the secret files of a set, so that a later diff knows what it must not show.
 SECRET_NAMES = ".secrets"
+RESTART_DUE = "restart-due"
 LOCK_SECONDS = 60
 
 
@@ -100,6 +102,7 @@ class Plan:
     name: str
     previous: str | None
     applied: str | None
+    restart_due: bool
     whole: bool
     marker: dict[str, Any]
     leftovers: bool
@@ -109,7 +112,7 @@ class Plan:
     @property
     def pending(self) -> bool:
         """Whether the service may run with anything but this set, once it is in force."""
-        return not (self.whole and self.applied == self.name)
+        return not (self.whole and self.applied == self.name) or self.restart_due
 
     @property
     def changed(self) -> bool:
@@ -252,6 +255,11 @@ def current_set(path: str) -> str | None:
     return None
 
 
+def restart_due(path: str) -> bool:
+    """Whether the service has to be started with the current set, even if that is the applied one."""
+    return os.path.lexists(os.path.join(path, RESTART_DUE))
+
+
 def _directory_change(wanted: Directory) -> str | None:
     """What is there instead of a directory, None if it is as wanted."""
     try:
@@ -343,6 +351,7 @@ def plan(request: Request) -> Plan:
         name=name,
         previous=previous,
         applied=applied,
+        restart_due=restart_due(request.path),
         whole=previous == name and not wrong,
         marker=marker,
         leftovers=bool(_leftovers(request.sets)),
@@ -372,7 +381,7 @@ def _changed_files(request: Request, applied: str | None, previous: str | None) 
     After an interrupted run that is the applied set, or the current one if the service was restarted since.
     """
     wanted = {**request.files, **request.secrets}
-    changed: set[str] = set() if applied else set(wanted)
+    changed: set[str] = set() if applied and not restart_due(request.path) else set(wanted)
     for name in {applied, previous} - {None}:
         before = read_set(os.path.join(request.sets, str(name)))[0]
         changed.update(name for name in {*before, *wanted} if before.get(name) != wanted.get(name))
@@ -462,8 +471,7 @@ def _apply_locked(request: Request, check: Callable[[str], None], created: list[
         created.clear()
         if now.applied == now.name:
             # Back to it, or altered since: the service has to be started with it again, whatever stops us from here on.
-            os.unlink(os.path.join(request.path, "applied"))
-            fsync_dir(request.path)
+            _note_restart(request.path)
         _install(request, staged, now)
     for directory in request.all_directories:
         if _directory_change(directory) is not None:
@@ -482,6 +490,28 @@ def _apply_locked(request: Request, check: Callable[[str], None], created: list[
                 point(link, text)
     if now.previous != now.name:
         _prune(request, {now.name, pointed(request.path, "applied")})
+
+
+def _note_restart(path: str) -> None:
+    with open(os.path.join(path, RESTART_DUE), "wb"):
+        pass
+    fsync_dir(path)
+
+
+def note_applied(path: str) -> None:
+    """Notes that the service works with the current set."""
+    with locked(path):
+        point(os.path.join(path, "applied"), os.readlink(os.path.join(path, "current")))
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(path, RESTART_DUE))
+            fsync_dir(path)
+
+
+def revert(path: str) -> None:
+    """Makes the applied set current again. The service has to be started with it, whatever stops us from here on."""
+    with locked(path):
+        _note_restart(path)
+        point(os.path.join(path, "current"), os.readlink(os.path.join(path, "applied")))
 
 
 def _make(path: str, created: list[str]) -> bool:

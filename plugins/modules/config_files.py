@@ -13,7 +13,7 @@ description:
     and then makes it current by renaming one symbolic link. A run that is stopped at any point, by a checker or by
     C(kill -9), leaves one whole set in force.
   - The layout is C(<path>/sets/<hash>/...), C(<path>/current) leading to the set in force and C(<path>/applied) leading
-    to the set that the running service was last started with.
+    to the set with which the service was last known to work. That one is kept, so that there is a way back.
   - References inside a set should be relative, since a set is checked under a temporary name.
   - A directory that is not empty and does not carry this collection's marker is never touched.
 extends_documentation_fragment:
@@ -35,9 +35,11 @@ options:
   state:
     description:
       - V(present) makes the given set the current one.
-      - V(applied) notes that the service now runs with the current set. Only O(path) counts then.
+      - V(applied) notes that the service works with the current set. Only O(path) counts then.
+      - V(reverted) makes the applied set the current one again, for a service that does not work with the one that is.
+        Only O(path) and O(read) count then.
     type: str
-    choices: [present, applied]
+    choices: [present, applied, reverted]
     default: present
   files:
     description: The files of the set, relative path to text.
@@ -110,6 +112,11 @@ options:
     description: Facts to keep in the marker file of O(path). A key that is there already keeps its value.
     type: dict
     default: {}
+  read:
+    description: Names of files whose texts to return with O(state=reverted), as far as that set has them. No secrets.
+    type: list
+    elements: str
+    default: []
   keep:
     description: How many sets to keep. The current and the applied one are always kept.
     type: int
@@ -145,6 +152,12 @@ EXAMPLES = r"""
     path: /etc/prometheus
     state: applied
   when: config.pending
+
+- name: The service gets back what it worked with
+  claude_code.observability.config_files:
+    path: /etc/prometheus
+    state: reverted
+  when: not answers
 """
 
 RETURN = r"""
@@ -157,6 +170,12 @@ previous:
   description: Name of the set that was current before the call.
   type: str
   returned: always
+applied:
+  description:
+    - Name of the set with which the service was last known to work, before the call. None if it never was.
+    - If it is another one than RV(set), the service can go back to it.
+  type: str
+  returned: always
 pending:
   description: Whether the service has still to be started or reloaded with the current set.
   type: bool
@@ -165,9 +184,14 @@ changed_files:
   description:
     - Names of the files that differ between the applied set and the current one, sorted. All if none was ever applied.
     - After an interrupted run also those that differ from the set that was current before the call.
+    - With O(state=reverted) those that differ from the set that was current before the call.
   type: list
   elements: str
   returned: always
+texts:
+  description: The texts of the files in O(read), by name.
+  type: dict
+  returned: with O(state=reverted)
 validated:
   description: Whether the set is known to have passed its checkers.
   type: bool
@@ -192,10 +216,12 @@ from ansible_collections.claude_code.observability.plugins.module_utils._config_
     Request,
     apply,
     check_names,
-    locked,
+    note_applied,
     plan,
-    point,
     pointed,
+    read_set,
+    restart_due,
+    revert,
 )
 from ansible_collections.claude_code.observability.plugins.module_utils._util import (
     HostError,
@@ -301,6 +327,7 @@ def present(module: AnsibleModule) -> dict[str, Any]:
         "changed": wanted.changed,
         "set": wanted.name,
         "previous": wanted.previous,
+        "applied": wanted.applied,
         "pending": wanted.pending,
         "changed_files": wanted.changed_files,
         "validated": validated,
@@ -310,38 +337,63 @@ def present(module: AnsibleModule) -> dict[str, Any]:
 
 
 def applied(module: AnsibleModule) -> dict[str, Any]:
-    """Notes that the service runs with the current set."""
+    """Notes that the service works with the current set."""
     path = module.params["path"].rstrip("/")
     before, current = pointed(path, "applied"), pointed(path, "current")
     if current is None and not module.check_mode:
         raise HostError(f"path: {path} has no current set that could be applied")
-    changed = before != current or current is None
+    changed = before != current or current is None or restart_due(path)
     if changed and not module.check_mode:
-        with locked(path):
-            point(f"{path}/applied", f"sets/{current}")
-    diff = {
-        "before_header": f"{path}/applied",
-        "after_header": f"{path}/applied",
-        "before": f"sets/{before}\n" if before else "",
-        "after": f"sets/{current}\n" if current else "",
-    }
+        note_applied(path)
     return {
         "changed": changed,
         "set": current,
         "previous": current,
+        "applied": before,
         "pending": False,
         "changed_files": [],
         "validated": True,
         "marker": read_marker(path) or {},
-        **({"diff": [diff] if changed else []} if module._diff else {}),
+        **_link_diff(module, f"{path}/applied", before, current),
     }
+
+
+def reverted(module: AnsibleModule) -> dict[str, Any]:
+    """Makes the applied set current again."""
+    path = module.params["path"].rstrip("/")
+    before, good = pointed(path, "current"), pointed(path, "applied")
+    if good is None:
+        raise HostError(f"path: {path} has no applied set to go back to")
+    files, secrets = read_set(f"{path}/sets/{good}")
+    other = read_set(f"{path}/sets/{before}")[0] if before else {}
+    if before != good and not module.check_mode:
+        revert(path)
+    return {
+        "changed": before != good,
+        "set": good,
+        "previous": before,
+        "applied": good,
+        "pending": True,
+        "changed_files": sorted(name for name in {*files, *other} if files.get(name) != other.get(name)),
+        "validated": True,
+        "marker": read_marker(path) or {},
+        "texts": {name: files[name].decode() for name in module.params["read"] if name in files.keys() - secrets},
+        **_link_diff(module, f"{path}/current", before, good),
+    }
+
+
+def _link_diff(module: AnsibleModule, link: str, before: str | None, after: str | None) -> dict[str, Any]:
+    if not module._diff:
+        return {}
+    texts = {"before": f"sets/{before}\n" if before else "", "after": f"sets/{after}\n" if after else ""}
+    return {"diff": [{"before_header": link, "after_header": link, **texts}] if before != after else []}
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},
-            "state": {"type": "str", "choices": ["present", "applied"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "applied", "reverted"], "default": "present"},
             "files": {"type": "dict", "default": {}},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "owner": {"type": "str"},
@@ -353,12 +405,13 @@ def main() -> None:
             "validate_image": {"type": "str"},
             "validate_timeout": {"type": "int", "default": 120},
             "marker": {"type": "dict", "default": {}},
+            "read": {"type": "list", "elements": "str", "default": []},
             "keep": {"type": "int", "default": 3},
         },
         supports_check_mode=True,
     )
     try:
-        result = present(module) if module.params["state"] == "present" else applied(module)
+        result = {"present": present, "applied": applied, "reverted": reverted}[module.params["state"]](module)
     except (HostError, OSError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)

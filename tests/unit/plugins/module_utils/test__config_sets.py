@@ -213,6 +213,41 @@ def test_going_back_to_the_applied_set_is_pending(tmp_path):
     assert sets.plan(request(path, a="1")).pending
 
 
+def test_a_set_that_does_not_work_is_left_for_the_applied_one(tmp_path):
+    path = tmp_path / "p"
+    first = put(request(path, a="1"))
+    sets.note_applied(str(path))
+    put(request(path, a="2"))
+    sets.revert(str(path))
+    assert sets.current_set(str(path)) == first.name
+    # Whatever the service was started with meanwhile.
+    assert sets.plan(request(path, a="1")).pending
+    assert sets.plan(request(path, a="1")).changed_files == ["a"]
+    sets.note_applied(str(path))
+    assert not sets.plan(request(path, a="1")).pending
+
+
+def test_kill_at_every_step_of_going_back_leaves_the_way_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda fd: None)
+    step = 0
+    while True:
+        step += 1
+        path = tmp_path / str(step)
+        first = put(request(path, a="1"))
+        sets.note_applied(str(path))
+        second = put(request(path, a="2"))
+        died = die_at(step, lambda path=path: sets.revert(str(path)))
+        assert sets.current_set(str(path)) in (first.name, second.name)
+        for text in "12":
+            plan = sets.plan(request(path, a=text))
+            assert plan.pending and plan.applied == first.name
+        sets.revert(str(path))
+        assert current(path) == {"a": "1"}
+        if not died:
+            break
+    assert step > 3
+
+
 def test_old_sets_go_but_never_the_current_or_applied_one(tmp_path):
     path = tmp_path / "p"
     first = put(request(path, a="0"))
@@ -495,7 +530,9 @@ def test_kill_at_every_step_leaves_one_whole_set(tmp_path, monkeypatch, start):
         assert current(path) == new
         plan = sets.plan(wanted)
         assert not plan.changed and not plan.leftovers
-        assert sorted(item.name for item in path.iterdir()) == [MARKER, "current", "sets"]
+        applied = ["applied"] if start == "back" else []
+        left = {item.name for item in path.iterdir()} - {sets.RESTART_DUE}
+        assert sorted(left) == [MARKER, *applied, "current", "sets"]
         if not died:
             break
     assert step > 20

@@ -66,6 +66,24 @@ def test_present_applied_and_again(call, tmp_path, checker):
     assert not call(state="applied")["changed"]
 
 
+def test_reverted(call, tmp_path, checker):
+    path = tmp_path / "etc/prometheus"
+    first = call(files={"prometheus.yml": "a\n", "unit": "3.13.0\n"}, secrets={"token": "s3cret"}, validate=[checker])
+    assert "no applied set to go back to" in call(state="reverted")["msg"]
+    call(state="applied")
+    second = call(files={"prometheus.yml": "b\n", "unit": "3.13.0\n"}, secrets={"token": "s3cret"}, validate=[checker])
+    assert second["applied"] == first["set"] != second["set"]
+    tried = call(check=True, state="reverted")
+    assert tried["changed"] and os.readlink(path / "current") == f"sets/{second['set']}"
+    back = call(state="reverted", read=["unit", "token", "nosuch"])
+    assert back["changed"] and back["pending"]
+    assert (back["set"], back["previous"]) == (first["set"], second["set"])
+    assert back["changed_files"] == ["prometheus.yml"]
+    assert back["texts"] == {"unit": "3.13.0\n"}
+    assert (path / "current/prometheus.yml").read_text() == "a\n"
+    assert not call(state="reverted")["changed"]
+
+
 def test_the_checker_is_not_run_on_an_unchanged_host(call, tmp_path, checker):
     args = {"files": {"prometheus.yml": "a\n"}, "validate": [checker]}
     call(**args)
