@@ -149,15 +149,18 @@ def publish_text(text: str, target: Path) -> None:
 
 
 class Build:
-    """One program at its stated version for one architecture."""
+    """One program for one architecture, at its stated version or at another one."""
 
-    def __init__(self, program: Program, arch: str, cache: Path, mirror: Path, report: Report) -> None:
+    def __init__(
+        self, program: Program, arch: str, cache: Path, mirror: Path, report: Report, version: str = ""
+    ) -> None:
         self.program = program
         self.arch = arch
         self.cache = cache
         self.mirror = mirror
         self.report = report
-        self.version = stated_version(program)
+        self.stated = stated_version(program)
+        self.version = version or self.stated
         self.label = f"{program.name} {self.version} {arch}"
         self.sources = self.read_sources()
         self.key = digest_of([self.sources, self.build_arguments(), sorted(program.extras.items()), arch])
@@ -171,7 +174,7 @@ class Build:
             template = (folder / "builder.yaml.in").read_text(encoding="utf-8")
             return {"builder.yaml": template.replace("@VERSION@", self.version)}
         sources = {name: (folder / name).read_text(encoding="utf-8") for name in ("go.mod", "go.sum")}
-        check_go_mod(self.program, self.version, sources["go.mod"])
+        check_go_mod(self.program, self.stated, sources["go.mod"])
         return sources
 
     def build_arguments(self) -> list[str]:
@@ -193,6 +196,10 @@ class Build:
             (folder / name).write_text(text, encoding="utf-8")
         if not self.program.module:
             self.generate(go, folder)
+        elif self.version != self.stated:
+            wanted = module_version(self.program, self.version)
+            argv = [go, "get", "-tool", *(f"{package}@{wanted}" for package in self.program.packages.values())]
+            golang.run(argv, folder, env, self.label, self.report)
         self.report(f"{self.label}: fetching modules")
         packages = list(self.program.packages.values())
         listed = golang.run([go, "list", "-deps", *packages], folder, env, self.label, self.report)
@@ -328,22 +335,29 @@ def parse(argv: list[str]) -> argparse.Namespace:
         choices=[*names, "images", "all"],
         help="the release archive of one program, the images of all three, or everything (default)",
     )
+    parser.add_argument("--version", help="another version of this program than the role installs; archive and image")
     own = ARCHITECTURES.get(platform.machine().lower())
     parser.add_argument("--arch", choices=["amd64", "arm64"], default=own, required=own is None)
     mirror = cache_directory() / "mirror"
     parser.add_argument("--output", type=Path, default=mirror, help="the mirror's directory (default: %(default)s)")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.version and options.what not in names:
+        parser.error(f"--version is that of one program: name it, one of {', '.join(names)}")
+    if options.version and not re.fullmatch(r"\d+\.\d+\.\d+", options.version):
+        parser.error(f"--version {options.version!r} is not like 1.2.3")
+    return options
 
 
 def main(argv: list[str]) -> None:
     options = parse(argv)
     report = Report()
     cache, mirror = cache_directory(), options.output.resolve()
-    for build in [Build(program, options.arch, cache, mirror, report) for program in PROGRAMS]:
-        if options.what in (build.program.name, "all"):
+    wanted = [program for program in PROGRAMS if options.what in (program.name, "images", "all")]
+    for build in [Build(program, options.arch, cache, mirror, report, options.version) for program in wanted]:
+        if options.what != "images":
             build.archive()
             build.bill()
-        if options.what in ("images", "all"):
+        if options.what in ("images", "all") or options.version:
             build.image()
     report(f"mirror: {mirror}")
 

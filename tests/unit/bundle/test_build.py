@@ -131,6 +131,28 @@ def test_mirror_has_the_layout_and_checksums_of_the_releases(tmp_path: Path, com
         assert packed.namelist() == ["loki-linux-amd64"]
 
 
+def test_another_version_lies_beside_the_stated_one(tmp_path: Path, compiled: list[str]) -> None:
+    stated = build_of(PROMETHEUS, tmp_path)
+    other = build.Build(PROMETHEUS, "amd64", stated.cache, stated.mirror, Lines(), "3.1.0")
+    for one in (stated, other):
+        one.archive()
+        one.image()
+    assert compiled == [stated.label, "prometheus 3.1.0 amd64"]
+    releases = stated.mirror / "prometheus/prometheus/releases/download"
+    assert (releases / "v3.1.0/prometheus-3.1.0.linux-amd64.tar.gz").is_file()
+    assert (releases / f"v{stated.version}/prometheus-{stated.version}.linux-amd64.tar.gz").is_file()
+    assert (stated.mirror / "images/prometheus-3.1.0-amd64.tar").is_file()
+
+
+@pytest.mark.parametrize(
+    "argv", [["--version", "3.1.0"], ["images", "--version", "3.1.0"], ["loki", "--version", "main"]]
+)
+def test_a_version_is_that_of_one_program(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        build.parse(argv)
+    assert "--version" in capsys.readouterr().err
+
+
 def test_second_run_builds_nothing_and_leaves_the_mirror_alone(tmp_path: Path, compiled: list[str]) -> None:
     first = build_of(LOKI, tmp_path)
     first.archive()
