@@ -88,6 +88,7 @@ TEMPORALITIES = ("delta", "lowmemory")
 # The registered ports of OTLP, by the kind of protocol that does not speak there.
 MIXED_UP = {"grpc": 4318, "http": 4317}
 HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
+SECRET = "authorization"
 # Milliseconds a collector far away may well need to answer.
 ENOUGH = 1000
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -113,8 +114,9 @@ def lint(env: Mapping[str, str]) -> Findings:
     env = {name: value.strip() for name, value in env.items() if value.strip()}
     problems = [*_exporters(env), *_protocols(env), *_endpoints(env), *_headers(env), *_times(env)]
     problems += [*_temporality(env), *_flags(env), *_certificates(env)]
+    warnings = [*_side_effects(env), *_plain(env), *_short_times(env), *_unknown(env)]
     # What is wrong with a variable for all signals may be found once by kind of protocol.
-    return Findings(list(dict.fromkeys(blanks + problems)), [*_side_effects(env), *_short_times(env), *_unknown(env)])
+    return Findings(list(dict.fromkeys(blanks + problems)), warnings)
 
 
 def protocol_of(env: Mapping[str, str], signal: str) -> str:
@@ -302,6 +304,17 @@ def _side_effects(env: Mapping[str, str]) -> Iterator[str]:
         yield f"BETA_TRACING_ENDPOINT takes all events along with traces: they go to {env['BETA_TRACING_ENDPOINT']}."
     if "OTEL_SDK_DISABLED" in env:
         yield "OTEL_SDK_DISABLED has no effect on Claude Code: CLAUDE_CODE_ENABLE_TELEMETRY turns telemetry off."
+
+
+def _plain(env: Mapping[str, str]) -> Iterator[str]:
+    """A credential that anybody on the way can read."""
+    secret = {use.variable for use in _uses(env, "HEADERS") for name, *_ in _items(use.value) if name.lower() == SECRET}
+    for use in _uses(env, "ENDPOINT"):
+        if secret and re.match(r"http://(?!(localhost|127\.[\d.]+|\[::1\])([:/]|$))", use.value):
+            yield (
+                f"{use.variable} is {use.value}: the credential in {' and '.join(sorted(secret))} goes there "
+                "unencrypted. Use https://, or an agent on the laptop."
+            )
 
 
 def _short_times(env: Mapping[str, str]) -> Iterator[str]:

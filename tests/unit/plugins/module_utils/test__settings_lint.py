@@ -107,6 +107,7 @@ def test_what_loses_telemetry_is_a_problem_that_names_variable_and_fix(
             {**GRPC, "ENABLE_BETA_TRACING_DETAILED": "1", "BETA_TRACING_ENDPOINT": "http://traces:4318"},
             "they go to http://traces:4318",
         ),
+        ({**HTTP, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost.example.com:4318"}, "goes there unencrypted"),
         ({**GRPC, "OTEL_SDK_DISABLED": "true"}, "CLAUDE_CODE_ENABLE_TELEMETRY turns"),
         ({**GRPC, "OTEL_EXPORTER_OTLP_TIMEOUT": "10"}, "may be lost"),
         ({**GRPC, "OTEL_METRICS_INCLUDE_SESSION_ID": "false"}, "displace each other"),
