@@ -103,6 +103,19 @@ def installed_versions(dest: str) -> list[str]:
     return sorted(name for name in names if os.path.isfile(os.path.join(dest, name, MARKER)))
 
 
+def unused_versions(dest: str, used_in: str) -> list[str]:
+    """The versions in a component's directory whose path no file below a directory names."""
+    unused = installed_versions(dest)
+    for folder, _folders, names in os.walk(used_in):
+        for name in names:
+            path = os.path.join(folder, name)
+            if os.path.isfile(path) and not os.path.islink(path):
+                with open(path, "rb") as file:
+                    text = file.read()
+                unused = [version for version in unused if os.fsencode(f"{dest}/{version}/") not in text]
+    return unused
+
+
 def _difference(tree: str, files: Mapping[str, str]) -> str:
     for name, recorded in files.items():
         try:
@@ -182,6 +195,12 @@ def install(archive: str, sha256: str, release: Release, work: str, path: str) -
     _flush(tree, names)
     write_marker(tree, manifest, os.geteuid(), os.getegid())
     _swap(tree, path, os.path.join(work, "old"))
+
+
+def remove(path: str, work: str) -> None:
+    """Takes a version away in one step."""
+    os.rename(path, os.path.join(work, os.path.basename(path)))
+    fsync_dir(os.path.dirname(path))
 
 
 def _swap(tree: str, path: str, aside: str) -> None:

@@ -11,7 +11,8 @@ short_description: Stage one pinned version of a program from its release archiv
 description:
   - Makes sure that O(dest)/O(version) holds the pinned version, whole. If it does, nothing is downloaded.
   - Otherwise fetches the archive, verifies its SHA-256, unpacks it beside the target and renames it into place.
-  - It only stages. Which version runs is said elsewhere, and other versions stay where they are.
+  - It only stages. Which version runs is said elsewhere, and other versions stay where they are
+    unless O(used_in) is set.
   - A version directory holds a manifest, V(.claude_code.observability.json). Whole means that every file in it
     still has the size, time, mode and owner recorded there; contents are not read again.
   - A directory that this module did not make is refused, never replaced.
@@ -64,6 +65,11 @@ options:
       - Created if missing.
     type: path
     required: true
+  used_in:
+    description:
+      - Directory of what may still run, such as units of now and before.
+      - When a version has been installed, others are removed from O(dest) if no file below this directory names them.
+    type: path
   members:
     description:
       - The programs to take from the archive, as file name in the version directory to path in the archive.
@@ -131,6 +137,11 @@ downloaded:
   returned: success
   type: int
   sample: 123456789
+removed:
+  description: Versions that were removed, as nothing uses them any more.
+  returned: success
+  type: list
+  elements: str
 sha256:
   description: The SHA-256 of the archive the version came from. Empty in check mode as long as nobody knows it.
   returned: success
@@ -150,6 +161,8 @@ from ansible_collections.claude_code.observability.plugins.module_utils._archive
     inspect,
     install,
     installed_versions,
+    remove,
+    unused_versions,
     workspace,
 )
 from ansible_collections.claude_code.observability.plugins.module_utils._download import (
@@ -178,6 +191,7 @@ ARGUMENTS = {
     "checksum": {"type": "str"},
     "checksum_url": {"type": "str"},
     "dest": {"type": "path", "required": True},
+    "used_in": {"type": "path"},
     "members": {"type": "dict", "default": {}},
     "strip_components": {"type": "int", "default": 0},
     "headers": {"type": "dict", "default": {}, "no_log": True},
@@ -243,7 +257,21 @@ def stage(params: dict[str, Any], release: Release, path: str) -> dict[str, Any]
                 f"the SHA-256 of {source} is {sha256}, but {promise} says {wanted}: nothing was installed"
             )
         install(file, sha256, release, work, path)
-        return {"changed": True, "sha256": sha256, "downloaded": 0 if params["archive"] else size}
+        unused = superfluous(params)
+        for version in unused:
+            remove(os.path.join(params["dest"], version), work)
+        return {
+            "changed": True,
+            "sha256": sha256,
+            "downloaded": 0 if params["archive"] else size,
+            "removed": unused,
+        }
+
+
+def superfluous(params: dict[str, Any]) -> list[str]:
+    """The versions that go once the wanted one is there."""
+    unused = unused_versions(params["dest"], params["used_in"]) if params["used_in"] else []
+    return [version for version in unused if version != params["version"]]
 
 
 def wanted_checksum(params: dict[str, Any], release: Release, transport: Transport) -> str:
@@ -254,10 +282,10 @@ def wanted_checksum(params: dict[str, Any], release: Release, transport: Transpo
     return fetch_checksum(url, release.artifact, transport)
 
 
-def diff(dest: str, version: str, state: State) -> dict[str, str]:
+def diff(dest: str, version: str, state: State, unused: list[str]) -> dict[str, str]:
     """The staged versions before and after, as text."""
     before = installed_versions(dest)
-    after = sorted({*before, version})
+    after = sorted({*before, version} - {*unused})
     marked = [f"{name} (broken: {state.flaw})" if name == version else name for name in before]
     return {
         "before_header": dest,
@@ -273,16 +301,17 @@ def main() -> None:
     for option in ("url", "checksum_url", "proxy"):
         module.no_log_values.update(password_of(params[option] or ""))
     path = os.path.join(params["dest"], params["version"])
-    result: dict[str, Any] = {"changed": False, "path": path, "would_install": False, "downloaded": 0}
+    result: dict[str, Any] = {"changed": False, "path": path, "would_install": False, "downloaded": 0, "removed": []}
     try:
         release = parse(params)
         state = inspect(path, release)
         result["sha256"] = state.sha256
         if state.flaw:
             result["changed"] = True
-            result["diff"] = diff(params["dest"], release.version, state)
+            unused = superfluous(params)
+            result["diff"] = diff(params["dest"], release.version, state, unused)
             if module.check_mode:
-                result.update(would_install=True, sha256=release.checksum)
+                result.update(would_install=True, sha256=release.checksum, removed=unused)
             else:
                 result.update(stage(params, release, path))
                 if not result["changed"]:

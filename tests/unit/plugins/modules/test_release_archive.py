@@ -98,6 +98,25 @@ def test_a_new_version_leaves_the_old_one_alone(tmp_path, run) -> None:
     assert (tmp_path / "opt" / "1.1" / "prog").exists()
 
 
+def test_versions_that_no_unit_names_go_when_another_comes(tmp_path, run) -> None:
+    units = tmp_path / "etc" / "sets"
+    for number in range(3):
+        (units / str(number)).mkdir(parents=True)
+    for version in ("1.0", "1.0.1", "1.1", "1.2"):
+        run(version=version)
+    (units / "0" / "prog.service").write_text(f"ExecStart=/bin/sh start {tmp_path}/opt/1.1/prog --now\n")
+    (units / "1" / "prog.service").write_text(f"ExecStart={tmp_path}/opt/1.0.1/prog\n")
+    (tmp_path / "opt" / "of-the-user").mkdir()
+    told = run(_ansible_check_mode=True, version="1.3", used_in=str(units))
+    assert sorted(path.name for path in (tmp_path / "opt").glob("1.*")) == ["1.0", "1.0.1", "1.1", "1.2"]
+    done = run(version="1.3", used_in=str(units))
+    assert told["removed"] == done["removed"] == ["1.0", "1.2"]
+    assert told["diff"] == done["diff"]
+    kept = sorted(path.name for path in (tmp_path / "opt").iterdir() if not path.name.startswith("."))
+    assert kept == ["1.0.1", "1.1", "1.3", "of-the-user"]
+    assert not run(version="1.3", used_in=str(tmp_path / "nowhere"))["changed"]
+
+
 def test_a_broken_version_is_mended_and_the_diff_says_what_was_broken(tmp_path, run) -> None:
     run()
     (tmp_path / "opt" / "1.0" / "prog").unlink()
