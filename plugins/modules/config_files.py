@@ -113,7 +113,9 @@ options:
     type: dict
     default: {}
   read:
-    description: Names of files whose texts to return with O(state=reverted), as far as that set has them. No secrets.
+    description:
+      - Names of files whose texts to return with O(state=reverted). No secrets.
+      - There is no way back to a set without one of them.
     type: list
     elements: str
     default: []
@@ -365,6 +367,9 @@ def reverted(module: AnsibleModule) -> dict[str, Any]:
     if good is None:
         raise HostError(f"path: {path} has no applied set to go back to")
     files, secrets = read_set(f"{path}/sets/{good}")
+    for name in module.params["read"]:
+        if name not in files.keys() - secrets:
+            raise HostError(f"path: there is no way back for {path}, the set it worked with last has no {name}")
     other = read_set(f"{path}/sets/{before}")[0] if before else {}
     if before != good and not module.check_mode:
         revert(path)
@@ -377,7 +382,7 @@ def reverted(module: AnsibleModule) -> dict[str, Any]:
         "changed_files": sorted(name for name in {*files, *other} if files.get(name) != other.get(name)),
         "validated": True,
         "marker": read_marker(path) or {},
-        "texts": {name: files[name].decode() for name in module.params["read"] if name in files.keys() - secrets},
+        "texts": {name: files[name].decode() for name in module.params["read"]},
         **_link_diff(module, f"{path}/current", before, good),
     }
 

@@ -75,7 +75,10 @@ def test_reverted(call, tmp_path, checker):
     assert second["applied"] == first["set"] != second["set"]
     tried = call(check=True, state="reverted")
     assert tried["changed"] and os.readlink(path / "current") == f"sets/{second['set']}"
-    back = call(state="reverted", read=["unit", "token", "nosuch"])
+    for name in ("nosuch", "token"):
+        assert f"has no {name}" in call(state="reverted", read=["unit", name])["msg"]
+    assert os.readlink(path / "current") == f"sets/{second['set']}"
+    back = call(state="reverted", read=["unit"])
     assert back["changed"] and back["pending"]
     assert (back["set"], back["previous"]) == (first["set"], second["set"])
     assert back["changed_files"] == ["prometheus.yml"]
