@@ -32,6 +32,7 @@ BUNDLE = Path(__file__).resolve().parent
 ROOT = BUNDLE.parent
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+MACHINES = {"amd64": 62, "arm64": 183}
 KEPT_RESULTS = 2
 # What writes the bills of materials, from what Go keeps in every program.
 BILL_WRITER = "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0"
@@ -284,14 +285,17 @@ class Build:
     def image(self) -> None:
         image = self.program.image
         certificates = find_certificates()
+        added = {"/etc/ssl/certs/ca-certificates.crt": certificates}
+        if image.shell:
+            # Of these each finds its tools in itself.
+            added["/bin/sh"] = find_shell(self.arch)
         name = f"{self.program.component.replace('_', '-')}-{self.version}-{self.arch}.tar"
         target = self.mirror / "images" / name
 
         def produce(result: Path) -> None:
             binaries = self.binaries()
             self.report(f"{self.label}: packing {name}")
-            files = {path: binaries / source for path, source in image.files.items()}
-            files["/etc/ssl/certs/ca-certificates.crt"] = certificates
+            files = {path: binaries / source for path, source in image.files.items()} | added
             pack.write_image(
                 result / name,
                 tag=self.text(image.tag),
@@ -305,7 +309,7 @@ class Build:
                 files=files,
             )
 
-        result = self.packed("image", [pack.sha256(certificates)], produce)
+        result = self.packed("image", [pack.sha256(file) for file in added.values()], produce)
         with locked(self.cache, "mirror", self.report):
             publish(result / name, target)
         self.report(f"{self.label}: {target.relative_to(self.mirror)}, {megabytes(target)}, {self.text(image.tag)}")
@@ -316,6 +320,19 @@ def find_certificates() -> Path:
         if name and Path(name).is_file():
             return Path(name)
     raise BuildError(f"no CA certificates for the images at {', '.join(CERTIFICATES)}: install ca-certificates")
+
+
+def find_shell(arch: str) -> Path:
+    """A busybox that needs no library."""
+    for name in (os.environ.get("BUSYBOX", ""), "/bin/busybox", "/usr/bin/busybox"):
+        if name and Path(name).is_file():
+            head = Path(name).read_bytes()
+            # The machine of an ELF file, and whether it names a loader.
+            if head[18:20] == MACHINES[arch].to_bytes(2, "little") and b"/ld-" not in head[:4096]:
+                return Path(name)
+    raise BuildError(
+        f"no busybox of {arch} without libraries for the image: install busybox-static, or name its program in BUSYBOX"
+    )
 
 
 def megabytes(path: Path) -> str:

@@ -27,6 +27,7 @@ class Image:
     ports: list[int]
     files: dict[str, str]  # path in the image → file of the build
     owned: list[str] = field(default_factory=list)  # directories that belong to the user
+    shell: bool = False
     volumes: list[str] = field(default_factory=list)
 
 
@@ -110,6 +111,7 @@ PROMETHEUS = Program(
         },
         owned=["/prometheus"],
         volumes=["/prometheus"],
+        shell=True,
     ),
 )
 
