@@ -46,6 +46,10 @@ options:
       install_dir:
         description: The directory of its versions, below C(stack_install_dir). Looked at with systemd only.
         type: path
+      disk_min_free:
+        description: How much of the disk of its data must be free for it to run, in percent.
+        type: int
+        default: 0
       ports:
         description: The TCP ports it takes on the host.
         type: list

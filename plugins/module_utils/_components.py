@@ -31,6 +31,7 @@ COMPONENT_OPTIONS: dict[str, Any] = {
     "config_dir": {"type": "path", "required": True},
     "data_dir": {"type": "path", "required": True},
     "install_dir": {"type": "path"},
+    "disk_min_free": {"type": "int", "default": 0},
     "ports": {"type": "list", "elements": "dict", "default": [], "options": PORT_OPTIONS},
     "ready": {"type": "dict", "options": READY_OPTIONS},
 }

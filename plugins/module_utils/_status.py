@@ -43,10 +43,11 @@ def image_version(image: str) -> str:
     return re.sub(r"^v(?=\d)", "", tag.group(1)) if tag else image
 
 
-def parse_unit(text: str, config_dir: str) -> dict[str, Any] | None:
+def parse_unit(text: str, config_dir: str, install_dir: str) -> dict[str, Any] | None:
     """What `systemctl show` says of our unit, None if it is not there or not ours."""
     said = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-    program = re.search(r"path=(\S+)", said.get("ExecStart", ""))
+    # A script may start it, which comes first in the command line.
+    program = re.search(rf"[\s=]{re.escape(install_dir)}/([^/\s]+)/", said.get("ExecStart", ""))
     if not program or not os.path.realpath(said.get("FragmentPath", "")).startswith(os.path.realpath(config_dir) + "/"):
         return None
     state = said.get("ActiveState", "")
@@ -54,17 +55,18 @@ def parse_unit(text: str, config_dir: str) -> dict[str, Any] | None:
         "runtime": "systemd",
         "state": {"active": "running", "inactive": "stopped"}.get(state, state),
         "since": said.get("ActiveEnterTimestamp", ""),
-        "version": os.path.basename(os.path.dirname(program.group(1))),
+        "version": program.group(1),
     }
 
 
-def runtime_status(name: str, config_dir: str) -> dict[str, Any]:
+def runtime_status(component: dict[str, Any]) -> dict[str, Any]:
     """The state of the container or unit of a component."""
+    name = component["name"]
     rc, text, _error = run(["docker", "container", "inspect", name])
     found = parse_container(text, name) if rc == 0 else None
     if found is None:
         shown = run(["systemctl", "show", f"--property={','.join(UNIT_PROPERTIES)}", f"{name}.service"])[1]
-        found = parse_unit(shown, config_dir)
+        found = parse_unit(shown, component["config_dir"], component.get("install_dir") or "")
     return found or {"runtime": "", "state": "absent", "since": "", "version": ""}
 
 
@@ -105,10 +107,21 @@ def tree_bytes(path: str) -> int:
     return total
 
 
+def no_room(component: dict[str, Any]) -> str:
+    """Why it is stopped, if that is for want of room on its disk."""
+    least = component.get("disk_min_free") or 0
+    disk = os.statvfs(component["data_dir"])
+    free = 100 * disk.f_bavail // max(1, disk.f_blocks - disk.f_bfree + disk.f_bavail)
+    # It starts again with one percent more.
+    return f"stopped: {free} % of its disk is free, it needs {least + 1} %" if least and free < least + 1 else ""
+
+
 def component_status(component: dict[str, Any]) -> dict[str, Any]:
     """The status of one component, from its description."""
-    status = runtime_status(component["name"], component["config_dir"])
+    status = runtime_status(component)
     health = answer(component["ready"]) if status["state"] == "running" else status["state"]
+    if status["state"] == "running" and health != "ok":
+        health = no_room(component) or health
     return {
         "name": component["name"],
         **status,

@@ -32,7 +32,7 @@ HEAD = """\
 # tests/tools/stack_metrics.py. `rare`: what they say only after a fault or with other settings.
 """
 # By the job of their scrape. What every Go program says of its runtime is left out.
-JOBS = ("otel-collector", "prometheus", "loki")
+JOBS = ("otel-collector", "prometheus", "disk", "loki")
 BORING = re.compile(r"(go|scrape)_.*")
 # What an older version of a program said may still be in the store.
 RECENT = 300
