@@ -30,37 +30,69 @@ USER = "home/.claude/settings.json"
 
 
 class Inspected(ModelApi):
-    """The model API, as one meets it behind the company's proxy: with a certificate of the company."""
+    """The model API, as one meets it where the company's network reads along: with a certificate of the company."""
+
+    certificate = "tls"
 
     def __init__(self, company: Certificates) -> None:
         super().__init__()
-        files = company.servers["tls"]
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(files.certificate, files.key)
+        files = company.servers[self.certificate]
+        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._context.load_cert_chain(files.certificate, files.key)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._inside = urlsplit(self.url)
-        self.url = f"https://localhost:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._serve, args=(context,), daemon=True).start()
+        self.port = self._listener.getsockname()[1]
+        self.url = f"https://localhost:{self.port}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def shell(self) -> dict[str, str]:
+        """What the company has everybody set."""
+        return {}
 
     def close(self) -> None:
         self._listener.close()
         super().close()
 
-    def _serve(self, context: ssl.SSLContext) -> None:
+    def _serve(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 taken, _address = self._listener.accept()
-                threading.Thread(target=self._pass_on, args=(context, taken), daemon=True).start()
+                threading.Thread(target=self._pass_on, args=(taken,), daemon=True).start()
 
-    def _pass_on(self, context: ssl.SSLContext, taken: socket.socket) -> None:
+    def _pass_on(self, taken: socket.socket) -> None:
         inside = (self._inside.hostname or "", self._inside.port or 0)
         with (
             contextlib.suppress(OSError),
-            context.wrap_socket(taken, server_side=True) as outer,
+            self._context.wrap_socket(taken, server_side=True) as outer,
             socket.create_connection(inside) as inner,
         ):
             threading.Thread(target=_copy, args=(inner, outer), daemon=True).start()
             _copy(outer, inner)
+
+
+class Proxied(Inspected):
+    """The same behind the company's proxy: there is no other way, for nobody knows the address of the API."""
+
+    certificate = "other-name"
+
+    def __init__(self, company: Certificates) -> None:
+        super().__init__(company)
+        self.url = "https://elsewhere.example.com"
+        self.asked_for: set[str] = set()
+
+    @property
+    def shell(self) -> dict[str, str]:
+        return {"HTTPS_PROXY": f"http://127.0.0.1:{self.port}", "NO_PROXY": "localhost"}
+
+    def _pass_on(self, taken: socket.socket) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head and (byte := taken.recv(1)):
+            head += byte
+        if (asked := head.split())[:1] == [b"CONNECT"]:
+            self.asked_for.add(asked[1].decode())
+            taken.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            super()._pass_on(taken)
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
@@ -88,28 +120,41 @@ def collector(ours: Certificates, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture
-def laptop(company: Certificates, claude: Path, tmp_path: Path) -> Iterator[Laptop]:
-    api = Inspected(company)
-    yield Laptop(tmp_path / "laptop", claude, api)
+def network(request: pytest.FixtureRequest, company: Certificates) -> Iterator[Inspected]:
+    api: Inspected = getattr(request, "param", Inspected)(company)
+    yield api
     api.close()
 
 
-def in_the_shell(laptop: Laptop, company: Certificates) -> None:
-    laptop.terminal[NODE] = str(company.authority)
-    laptop.write("home/.bashrc", f"export {NODE}={company.authority}\n")
-    laptop.write("home/.profile", f". ~/.bashrc\nexport {NODE}={company.authority}\n")
+@pytest.fixture
+def laptop(network: Inspected, claude: Path, tmp_path: Path) -> Laptop:
+    return Laptop(tmp_path / "laptop", claude, network)
 
 
-def in_the_settings(laptop: Laptop, company: Certificates) -> None:
-    laptop.write(USER, f'{{"env":{{ "{NODE}":"{company.authority}"}}, "cleanupPeriodDays": 99}}\n')
+def in_the_shell(laptop: Laptop, variables: dict[str, str]) -> None:
+    exports = "".join(f"export {name}={value}\n" for name, value in variables.items())
+    laptop.terminal.update(variables)
+    laptop.write("home/.bashrc", exports)
+    laptop.write("home/.profile", f". ~/.bashrc\n{exports}")
 
 
+def in_the_settings(laptop: Laptop, variables: dict[str, str]) -> None:
+    laptop.write(USER, f'{{"env":{json.dumps(variables, separators=(" ,", ":"))}, "cleanupPeriodDays": 99}}\n')
+
+
+@pytest.mark.parametrize("network", [Inspected, Proxied], indirect=True)
 @pytest.mark.parametrize("led", [in_the_shell, in_the_settings])
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
 def test_the_api_is_reached_before_with_and_after(
-    led: Any, protocol: str, laptop: Laptop, company: Certificates, ours: Certificates, collector: Collector
+    led: Any,
+    protocol: str,
+    network: Inspected,
+    laptop: Laptop,
+    company: Certificates,
+    ours: Certificates,
+    collector: Collector,
 ) -> None:
-    led(laptop, company)
+    led(laptop, {NODE: str(company.authority), **network.shell})
     settings = laptop.root / USER
     former = settings.read_bytes() if settings.exists() else None
     port = (collector.grpc if protocol == "grpc" else collector.http)["tls"]
@@ -135,10 +180,11 @@ def test_the_api_is_reached_before_with_and_after(
     after = session()
     assert (settings.read_bytes() if settings.exists() else None) == former
     assert collector.counts(after) == NONE
+    assert not isinstance(network, Proxied) or network.asked_for == {"elsewhere.example.com:443"}
 
 
 def test_without_the_bundle_the_api_would_be_lost(laptop: Laptop, company: Certificates, ours: Certificates) -> None:
-    in_the_shell(laptop, company)
+    in_the_shell(laptop, {NODE: str(company.authority)})
     laptop.settings(**{NODE: str(ours.authority)})
     laptop.ask()
     assert not laptop.output.startswith("done"), laptop.output
