@@ -312,9 +312,9 @@ def _process(pid: int) -> Process:
     with open(os.path.join(folder, "comm"), encoding="utf-8", errors="replace") as handle:
         name = handle.read().strip()
     with open(os.path.join(folder, "cgroup"), encoding="utf-8", errors="replace") as handle:
-        # Either the one line of the unified hierarchy, or systemd's own among the old ones.
+        # The line of the unified hierarchy, or systemd's own among the old ones. Where both are, one may lead nowhere.
         lines = [line.split(":", 2) for line in handle.read().splitlines()]
-    cgroup = next((path for _id, kind, path in lines if kind in ("name=systemd", "")), "")
+    cgroup = max((path for _id, kind, path in lines if kind in ("name=systemd", "")), key=len, default="")
     return Process(pid, name, owner_name(os.stat(folder).st_uid), cgroup)
 
 

@@ -188,6 +188,23 @@ def facts(**changes) -> Facts:
     return replace(base, **changes)
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "0::/system.slice/p.service\n",
+        "9:name=systemd:/system.slice/p.service\n1:cpu:/x\n0::/\n",
+        "9:name=systemd:/\n4:memory:/process_api/fd16dda70d391baafc5188e97fb2a1b8\n0::/system.slice/p.service\n",
+    ],
+    ids=["unified", "systemd's own", "both"],
+)
+def test_the_cgroup_of_a_process(monkeypatch, tmp_path, lines):
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "comm").write_text("p\n")
+    (tmp_path / "7" / "cgroup").write_text(lines)
+    monkeypatch.setattr(preflight, "PROC", str(tmp_path))
+    assert preflight._process(7).cgroup == "/system.slice/p.service"
+
+
 def test_without_proc_a_port_is_tried(host, monkeypatch, tmp_path):
     monkeypatch.setattr(preflight, "PROC", str(tmp_path / "none"))
     with socket.create_server(("127.0.0.1", 0)) as server:
