@@ -73,7 +73,7 @@ SCENARIOS := default docker split switch secure
 MOLECULE := $(SCENARIOS:%=test-molecule-%)
 PARTS := lint unit fuzz sanity bundle integration grafana $(SCENARIOS:%=molecule-%) replay e2e client fleet agent acceptance quickstart
 
-.PHONY: test test-backup test-molecule $(PARTS:%=test-%)
+.PHONY: test test-backup test-faults test-molecule $(PARTS:%=test-%)
 test: ## Everything, two parts at a time (JOBS=1: one), with a summary at the end
 	@scripts/test $(PARTS)
 
@@ -135,6 +135,13 @@ test-backup: setup-test test-bundle ## A backup under load, reset, restore on th
 .PHONY: soak-backup
 soak-backup: setup-test test-bundle ## The same with SIZE=5000 megabytes
 	@BACKUP_MEGABYTES=$(or $(SIZE),5000) .venv/bin/pytest tests/backup
+
+test-faults: setup-test test-bundle ## 200 senders and a real client through kill -9, outages, full disks, restarts, a network cut
+	@.venv/bin/pytest tests/faults
+
+.PHONY: soak-faults
+soak-faults: setup-test test-bundle ## The same with 50 kills of each component and an hour without stores (KILLS=, OUTAGE= seconds)
+	@FAULT_KILLS=$(or $(KILLS),50) FAULT_OUTAGE=$(or $(OUTAGE),3600) .venv/bin/pytest tests/faults
 
 test-quickstart: setup-test test-bundle ## make quickstart by an ordinary user on a fresh machine
 	@.venv/bin/pytest tests/quickstart

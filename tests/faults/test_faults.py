@@ -1,0 +1,60 @@
+# Copyright (c) claude_code.observability contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""After every fault the stores hold what was acknowledged, once, and what could not go on had said so."""
+
+from __future__ import annotations
+
+from tests.faults.conftest import SENDERS, Story
+from tests.tools.ledger import Ledger, differences, side_by_side, total
+
+AT_ONCE = 50
+
+
+def found(story: Story, expected: dict[str, Ledger]) -> dict[str, dict[str, Ledger]]:
+    """What both stores say of each session, of the rows that are expected."""
+    told: dict[str, dict[str, Ledger]] = {}
+    ids = sorted(expected)
+    for first in range(0, len(ids), AT_ONCE):
+        some = ids[first : first + AT_ONCE]
+        stores = {
+            "prometheus": story.prometheus.ledgers(some, story.senders.begun),
+            "loki": story.loki.ledgers(some, story.senders.begun),
+        }
+        for session in some:
+            ledger = expected[session]
+            told[session] = {"expected": ledger}
+            for name, said in stores.items():
+                rows = {row: n for row, n in said.get(session, {}).items() if row in ledger}
+                told[session][name] = rows
+    return told
+
+
+def wrong(told: dict[str, dict[str, Ledger]]) -> list[str]:
+    return [f"{session}: {line}" for session, ledgers in told.items() for line in differences(ledgers)]
+
+
+def test_nothing_is_lost_and_nothing_counts_twice(story: Story) -> None:
+    print(side_by_side("the simulated senders", total(found(story, story.senders.ledgers).values())))
+    assert len(story.senders.ledgers) == SENDERS
+    assert not wrong(found(story, story.senders.ledgers))
+    assert {fault.name: (fault.lost, fault.twice) for fault in story.faults if fault.lost or fault.twice} == {}
+    assert all(fault.acknowledged for fault in story.faults[:-1])
+
+
+def test_the_real_client_counts_the_same(story: Story) -> None:
+    assert not story.client.errors
+    told = found(story, story.client.ledgers)
+    print(f"{len(told)} sessions", side_by_side("the real client", total(told.values())), sep="\n")
+    assert told and not wrong(told)
+
+
+def test_a_full_disk_is_told(story: Story) -> None:
+    log = " ".join(story.logs["prometheus"].split())
+    assert "Prometheus is stopped, less than 5 % of the disk" in log
+    assert "Prometheus waits until 6 % of the disk" in log
+    assert "of its disk is free, it needs 6 %" in " ".join(story.status.split())
+    named = story.prometheus.query('max_over_time(disk_min_free_ratio{job="disk"}[1h])')
+    assert [each["value"][1] for each in named] == ["0.05"]
+    scarce = story.prometheus.query("min_over_time(disk_free_bytes[1h]) / max_over_time(disk_size_bytes[1h])")
+    assert float(scarce[0]["value"][1]) < 1
