@@ -25,6 +25,13 @@ PATIENCE = 120
 PORTS = [*(f"otel_collector_{name}_port" for name in ("grpc", "http", "export", "metrics", "health"))]
 STORES = ["prometheus_port", "loki_port", "loki_grpc_port"]
 NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+# The inventory knows one person's team, whose name is a text like any other. Of the others it knows none.
+MALLORY, TEAM = "mallory", '연구 🚀 "$red" ${x} $1'
+CLIENTS = {
+    "groups": {name: [roles.HOST] for name in ("otel_collector", "prometheus", "loki", "grafana")}
+    | {"clients": ["laptop"]},
+    "hostvars": {"laptop": {"claude_settings_developer": MALLORY, "claude_settings_team": TEAM}},
+}
 # Answers after which a client sends again.
 TRANSIENT = {429, 502, 503, 504}
 
@@ -67,7 +74,7 @@ class Guarded:
         arguments += [f"--web.listen-address=127.0.0.1:{self.ports['prometheus_port']}", "--web.enable-otlp-receiver"]
         self._run("prometheus", arguments, self._url("prometheus_port") + "/-/ready")
         self._run("loki", [f"-config.file={loki}/config.yml"], self._url("loki_port") + "/ready")
-        collector = self._write("otel_collector", otel_collector_authentication="tokens")
+        collector = self._write("otel_collector", otel_collector_authentication="tokens", **CLIENTS)
         self.write_logins()
         self._run("otelcol-contrib", [f"--config={collector}/config.yaml"], self._url("otel_collector_health_port"))
 

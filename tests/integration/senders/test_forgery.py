@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.senders.guarded import Guarded, wait
+from tests.integration.senders.guarded import MALLORY, TEAM, Guarded, wait
 
-MALLORY, VICTIM = "mallory", "ada"
+VICTIM = "ada"
 SCOPES = {"metrics": "com.anthropic.claude_code", "logs": "com.anthropic.claude_code.events"}
 WHO = ("developer", "team", "laptop", "developer_verified")
 CLAIM = {"developer": VICTIM, "team": "board", "laptop": "ada-laptop", "developer_verified": "true"}
@@ -114,7 +114,7 @@ def test_who_claims_to_be_another_shows_as_themselves(told: Guarded, name: str, 
     attempt, session = ATTEMPTS[name], str(uuid.uuid4())
     headers = {"Authorization": told.header(MALLORY), **attempt.headers}
     assert told.send(transport, signal, request(signal, attempt, session), headers) == 200
-    shows_as(told, signal, session, {"developer": MALLORY, "developer_verified": "true"})
+    shows_as(told, signal, session, {"developer": MALLORY, "team": TEAM, "developer_verified": "true"})
 
 
 @pytest.mark.parametrize("transport", ["grpc", "http"])
@@ -151,4 +151,4 @@ def test_a_rotated_token_is_the_same_sender(told: Guarded) -> None:
     sent = request("logs", Attempt(), session)
     assert told.send("http", "logs", sent, {"Authorization": told.header(MALLORY)}) == 200
     assert told.senders.credentials([MALLORY])[0]["login"] == f"{MALLORY}~2"
-    shows_as(told, "logs", session, {"developer": MALLORY, "developer_verified": "true"})
+    shows_as(told, "logs", session, {"developer": MALLORY, "team": TEAM, "developer_verified": "true"})
