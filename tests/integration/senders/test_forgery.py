@@ -20,6 +20,17 @@ SCOPES = {"metrics": "com.anthropic.claude_code", "logs": "com.anthropic.claude_
 WHO = ("developer", "team", "laptop", "developer_verified")
 CLAIM = {"developer": VICTIM, "team": "board", "laptop": "ada-laptop", "developer_verified": "true"}
 LOOK_ALIKES = {"developer.verified": "no", "developer..verified": "no", "developer__verified": "no", "lap-top": "x"}
+# Of a data point or an event, what the resource says, or the client by a name that stores spell alike.
+NOT_OF_RECORDS = (
+    "service.name",
+    "service_name",
+    "service.version",
+    "session_id",
+    "event-name",
+    "scope.name",
+    "job",
+    "instance",
+)
 PROBE = "claude-code-observability-probe"
 
 
@@ -43,6 +54,7 @@ ATTEMPTS = {
     "scope, as an agent would": Attempt(scope=CLAIM),
     "headers": Attempt(headers={"X-Scope-OrgID": VICTIM, "developer": VICTIM, "username": VICTIM}),
     "look-alikes": Attempt(resource=LOOK_ALIKES, scope=LOOK_ALIKES, record=LOOK_ALIKES),
+    "the client's own names": Attempt(record=dict.fromkeys(NOT_OF_RECORDS, VICTIM), copies=2),
     "everything twice": Attempt(resource=CLAIM, scope=CLAIM, record=CLAIM, copies=2),
     "the probe's name": Attempt(service=PROBE),
     # Events of other programs are not kept at all.
