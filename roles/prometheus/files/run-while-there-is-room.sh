@@ -78,13 +78,13 @@ while :; do
     watcher=$!
     # A signal ends the wait, not always the program.
     while
-        wait "$program"
+        wait "$program" 2>/dev/null
         code=$?
         kill -0 "$program" 2>/dev/null
     do :; done
     program=''
     kill -KILL "$watcher" 2>/dev/null
-    wait "$watcher"
+    wait "$watcher" 2>/dev/null
     full=$?
     [ -z "$stopping" ] || exit 0
     [ "$full" -eq 0 ] || exit "$code"
