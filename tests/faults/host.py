@@ -133,11 +133,11 @@ class Host:
         wanted = ("otelcol_exporter_queue_size{", "otelcol_exporter_in_flight_requests{")
         return int(sum(float(line.split()[-1]) for line in lines if line.startswith(wanted)))
 
-    def works(self, at_most: int = FEW) -> bool:
+    def works(self, at_most: int) -> bool:
         """Everything answers, and what waited has been delivered."""
         return all(map(self.answers, COMPONENTS)) and 0 <= self.waiting() <= at_most
 
-    def recovered(self, at_most: int = FEW) -> None:
+    def recovered(self, at_most: int) -> None:
         wait(f"everything answers, at most {at_most} requests wait", lambda: self.works(at_most))
 
     # What happens to it.
