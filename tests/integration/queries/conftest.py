@@ -43,7 +43,7 @@ PEOPLE = {"ada": "compilers", "grace": "compilers", "linus": "kernel", "margaret
 SHIFTS = (("tools", 36000), ("subag", 43200), ("grpc-basic", 50400), ("tui", 57600), ("err-500", 64800))
 # The last hours, on this day or the one before.
 RECENT = (("ada", "tools", 2 * 3600), ("linus", "err-500", 5400), ("grace", "subag", 3600), ("margaret", "tui", 1800))
-EDGE = 600
+EDGE = 1200
 INVENTORY = """
 all:
   children:
@@ -219,6 +219,10 @@ def record_days(stack: Stack) -> None:
         *[f"--output-dir={stack.folder}/tsdb", str(rules)],
     )
     stack.running["prometheus"].stop()
+    # Before each start, as the role does it.
+    subprocess.run(
+        ["/bin/sh", f"{stack.folder}/prometheus/keep-unwritten-samples.sh", f"{stack.folder}/tsdb"], check=True
+    )
     stack.running["prometheus"].start()
 
 

@@ -83,7 +83,7 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
     try:
         subprocess.run([f"{ROOT}/tests/hosts/run", host.name, "rollups", kind, mirror], check=True)
         if host.runtime == "docker":
-            host.sh("docker load --quiet --input /mirror/images/prometheus-*.tar")
+            host.sh("for i in /mirror/images/prometheus-*.tar; do docker load --quiet --input $i || exit 1; done")
         host.play("stack")
         yield host
     finally:

@@ -154,7 +154,8 @@ def wait(found: Any, wanted: Any) -> None:
 
 def test_prometheus_answers_only_whom_it_knows(stack: Stack, ask: Any) -> None:
     wait(lambda: ask(**stack.trust, **stack.own), "7")
-    assert ask(**stack.trust) == "it asks for a client certificate; client_cert and client_key are not set"
+    # By TLS 1.3 the refusal may come before the request is out, or after.
+    assert "client_cert and client_key" in ask(**stack.trust)
     theirs = stack.certificate("theirs")
     assert ask(**stack.trust, **theirs).startswith("it does not accept the certificate in client_cert, ")
     assert ask(**stack.own).startswith("its TLS certificate is not trusted: ")
