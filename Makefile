@@ -73,7 +73,7 @@ SCENARIOS := default docker split switch secure
 MOLECULE := $(SCENARIOS:%=test-molecule-%)
 PARTS := lint unit fuzz sanity bundle integration grafana $(SCENARIOS:%=molecule-%) replay e2e client fleet agent acceptance quickstart
 
-.PHONY: test test-backup test-faults test-molecule $(PARTS:%=test-%)
+.PHONY: test test-backup test-faults test-molecule test-upgrade $(PARTS:%=test-%)
 test: ## Everything, two parts at a time (JOBS=1: one), with a summary at the end
 	@scripts/test $(PARTS)
 
@@ -135,6 +135,15 @@ test-backup: setup-test test-bundle ## A backup under load, reset, restore on th
 .PHONY: soak-backup
 soak-backup: setup-test test-bundle ## The same with SIZE=5000 megabytes
 	@BACKUP_MEGABYTES=$(or $(SIZE),5000) .venv/bin/pytest tests/backup
+
+test-upgrade: setup-test test-bundle ## An upgrade under load, and the way back from what does not come up
+	@.venv/bin/python bundle/build.py prometheus --version 3.13.0
+	@.venv/bin/pytest tests/upgrade
+
+.PHONY: soak-upgrade
+soak-upgrade: setup-test test-bundle ## The same with Loki too, whose former version takes minutes to build
+	@.venv/bin/python bundle/build.py loki --version 3.7.7
+	@$(MAKE) test-upgrade
 
 test-faults: setup-test test-bundle ## 200 senders and a real client through kill -9, outages, full disks, restarts, a network cut
 	@.venv/bin/pytest tests/faults
