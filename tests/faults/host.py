@@ -28,6 +28,16 @@ DISK = "400m"
 PATIENCE = 180
 # Requests in the queues of a collector that keeps up.
 FEW = 12
+# Writes noise over the second half of a file, over more of a queue, which has much room in it.
+DAMAGE = """
+import glob, os, sys
+path = max(glob.glob(sys.argv[1]), key=os.path.getsize)
+size = os.path.getsize(path)
+first = 8192 if "/queue/" in path else size // 2
+with open(path, "r+b") as file:
+    file.seek(first)
+    file.write(os.urandom(size - first))
+"""
 # Appends to a file until nothing fits: at once down to a share of free disk, then by so many bytes a second.
 FILLER = """
 import os, sys, time
@@ -83,7 +93,7 @@ class Host:
             "stack_listen_address": "0.0.0.0",
             "stack_allow_insecure_network": True,
         }
-        groups = {group: {"hosts": {NAME: {}}} for group in ("otel_collector", "prometheus", "loki")}
+        groups: dict[str, object] = {group: {"hosts": {NAME: {}}} for group in ("otel_collector", "prometheus", "loki")}
         inventory = self.folder / "inventory.yml"
         inventory.write_text(json.dumps({"claude_code_observability": {"children": groups, "vars": variables}}))
         self.play("stack")
@@ -124,14 +134,17 @@ class Host:
         except OSError:
             return False
 
-    def waiting(self) -> int:
-        """Requests in the collector's queues, -1 while it does not answer."""
+    def said(self, *metrics: str) -> int:
+        """The sum of what the collector says of itself, -1 while it does not answer."""
         try:
             lines = self.get("otel-collector").splitlines()
         except OSError:
             return -1
-        wanted = ("otelcol_exporter_queue_size{", "otelcol_exporter_in_flight_requests{")
-        return int(sum(float(line.split()[-1]) for line in lines if line.startswith(wanted)))
+        return int(sum(float(line.split()[-1]) for line in lines if line.startswith(metrics)))
+
+    def waiting(self) -> int:
+        """Requests in the collector's queues, -1 while it does not answer."""
+        return self.said("otelcol_exporter_queue_size{", "otelcol_exporter_in_flight_requests{")
 
     def works(self, at_most: int) -> bool:
         """Everything answers, and what waited has been delivered."""
@@ -161,6 +174,16 @@ class Host:
 
     def empty(self, component: str) -> None:
         self.sh(f"rm /var/lib/{component}/filler")
+
+    def damage(self, component: str, files: str) -> None:
+        """The largest of the files, while the component does not run."""
+        self.sh(f"systemctl stop {component}")
+        run("docker", "exec", NAME, "python3", "-c", DAMAGE, files)
+        self.sh(f"systemctl start {component}")
+
+    def restarts(self, component: str) -> int:
+        """How often the service manager started it again by itself."""
+        return int(self.sh(f"systemctl show --property=NRestarts --value {component}"))
 
     def cut(self) -> None:
         """Every packet between the collector and the stores is lost, those of open connections too."""

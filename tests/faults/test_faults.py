@@ -5,7 +5,12 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
+
 from tests.faults.conftest import SENDERS, Story
+from tests.faults.host import wait
 from tests.tools.ledger import Ledger, differences, side_by_side, total
 
 AT_ONCE = 50
@@ -58,3 +63,21 @@ def test_a_full_disk_is_told(story: Story) -> None:
     assert [each["value"][1] for each in named] == ["0.05"]
     scarce = story.prometheus.query("min_over_time(disk_free_bytes[1h]) / max_over_time(disk_size_bytes[1h])")
     assert float(scarce[0]["value"][1]) < 1
+
+
+@pytest.mark.parametrize(("store", "said"), [("prometheus", "corruption in segment"), ("loki", "Recovered from WAL")])
+def test_a_store_starts_with_a_damaged_log_and_says_so(story: Story, store: str, said: str) -> None:
+    begun = time.time()
+    story.host.damage(store, f"/var/lib/{store}/wal/*")
+    wait(f"{store} answers", lambda: story.host.answers(store))
+    assert said in story.host.log(store, begun)
+
+
+def test_a_damaged_queue_is_put_aside_by_hand(story: Story) -> None:
+    """The way of docs/faults.md."""
+    queue = "/var/lib/otel-collector/queue"
+    story.host.damage("otel-collector", f"{queue}/*prometheus*")
+    wait("it was started again", lambda: story.host.restarts("otel-collector") > 1)
+    assert not story.host.answers("otel-collector")
+    story.host.sh(f"mv {queue} {queue}.damaged")
+    story.host.recovered(0)
