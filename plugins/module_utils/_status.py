@@ -17,6 +17,7 @@ from ansible_collections.claude_code.observability.plugins.module_utils._tls imp
 from ansible_collections.claude_code.observability.plugins.module_utils._util import COLLECTION
 
 ANSWER_SECONDS = 5
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 UNIT_PROPERTIES = ("ActiveState", "ActiveEnterTimestamp", "ExecStart", "FragmentPath", "MemoryCurrent")
 
 
@@ -96,15 +97,24 @@ def answer(ready: dict[str, Any]) -> str:
 
 
 def tree_bytes(path: str) -> int:
-    """Disk that a directory takes. Files that go away meanwhile count nothing."""
-    total = 0
+    """Disk that a directory takes. Files that go away meanwhile count nothing, those with two names count once."""
+    found = {}
     for folder, _folders, files in os.walk(path):
         for name in files:
             try:
-                total += os.lstat(os.path.join(folder, name)).st_blocks * 512
+                info = os.lstat(os.path.join(folder, name))
             except FileNotFoundError:
                 continue
-    return total
+            found[info.st_dev, info.st_ino] = info.st_blocks * 512
+    return sum(found.values())
+
+
+def encryption(component: dict[str, Any]) -> dict[str, Any]:
+    """Whether others than the host itself reach it, and whether what they send is encrypted."""
+    return {
+        "loopback": component.get("listen_address") in LOOPBACK,
+        "encryption": "tls" if component["ready"]["url"].startswith("https:") else "plain",
+    }
 
 
 def no_room(component: dict[str, Any]) -> str:
@@ -126,6 +136,7 @@ def component_status(component: dict[str, Any]) -> dict[str, Any]:
         "name": component["name"],
         **status,
         "health": health,
+        **encryption(component),
         "ports": [port["port"] for port in component["ports"]],
         "data_bytes": tree_bytes(component["data_dir"]),
     }

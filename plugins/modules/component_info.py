@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: component_info
 short_description: Tells how the components on a host are doing
 description:
-  - For each component its runtime, state, running version, health, ports and the disk its data takes.
+  - For each component its runtime, state, running version, health, encryption, ports and the disk its data takes.
 extends_documentation_fragment:
   - claude_code.observability.attributes
   - claude_code.observability.components
@@ -64,6 +64,12 @@ components:
       type: str
     health:
       description: V(ok), or what came instead of the expected answer.
+      type: str
+    loopback:
+      description: Whether it listens for its own host only.
+      type: bool
+    encryption:
+      description: V(tls) or V(plain), as its requests are answered.
       type: str
     ports:
       description: The ports it takes.
