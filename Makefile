@@ -24,7 +24,7 @@ quickstart-down: ## Stop it, and put the settings back byte for byte
 
 ##@ Every day, on the hosts of I=
 
-.PHONY: status logs verify senders doctor report stop start repair backup restore reset uninstall site
+.PHONY: status logs verify senders doctor report stop start restart repair backup restore reset uninstall site
 status: setup ## Health, version, ports, disk and last data of every component
 	@$(RUN) playbooks/status.yml
 
@@ -48,6 +48,9 @@ stop: setup ## Stop the stack; data stays
 
 start: setup ## Start it again
 	@$(RUN) playbooks/start.yml
+
+restart: setup ## Restart one component after another, host by host: make restart C=loki (none: all)
+	@$(RUN) playbooks/restart.yml $(if $(C),-e component='$(C)')
 
 repair: setup ## Record the sums of past days anew (days=31)
 	@$(RUN) playbooks/repair.yml $(if $(days),-e days=$(days))
