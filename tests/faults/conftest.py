@@ -19,14 +19,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from dashboards.queries import EVENTS
-from tests.faults.host import COMPONENTS, FEW, STORES, Host, clear, wait
+from tests.faults.host import COMPONENTS, FEW, OUTAGE, STORES, Host, clear, wait
 from tests.faults.load import TEAM, RealClient, Senders
 from tests.tools.ledger import Loki, Prometheus
 
 SENDERS = int(os.environ.get("FAULT_SENDERS", "200"))
 KILLS = int(os.environ.get("FAULT_KILLS", "5"))
 # Seconds.
-OUTAGE = int(os.environ.get("FAULT_OUTAGE", "60"))
 CUT = int(os.environ.get("FAULT_CUT", "15"))
 FULL = 5
 TABLE = pytest.StashKey[list[str]]()

@@ -24,8 +24,10 @@ NAME = "ccobs-faults"
 COMPONENTS = {"otel-collector": 8888, "prometheus": 9090, "loki": 3100}
 READY = {"otel-collector": "/metrics", "prometheus": "/-/ready", "loki": "/ready"}
 STORES = ("prometheus", "loki")
-DISK = "400m"
-PATIENCE = 180
+# Seconds that the stores are away. What is sent meanwhile must find room, and take its time to leave again.
+OUTAGE = int(os.environ.get("FAULT_OUTAGE", "60"))
+DISK = "400m" if OUTAGE < 600 else "2g"
+PATIENCE = 180 + OUTAGE
 # Requests in the queues of a collector that keeps up.
 FEW = 12
 # Writes noise over the second half of a file, over more of a queue, which has much room in it.
