@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from host_files import Seen
 from testbed import COLLECTION, Host, Played, Project
 
 
@@ -26,7 +27,13 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
 
 
 @pytest.fixture(scope="session")
-def site(project: Project, host: Host) -> Played:
+def bare(host: Host) -> Seen:
+    """The host before anything was installed."""
+    return Seen.now(host)
+
+
+@pytest.fixture(scope="session")
+def site(project: Project, host: Host, bare: Seen) -> Played:
     """The stack, brought up by the playbook that users call."""
     return project.play(project.inventory(host), f"{COLLECTION}.site")
 
