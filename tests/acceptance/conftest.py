@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from host_files import Seen
 from testbed import COLLECTION, Host, Played, Project
 
 
@@ -27,13 +26,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
 
 
 @pytest.fixture(scope="session")
-def bare(host: Host) -> Seen:
-    """The host before anything was installed."""
-    return Seen.now(host)
-
-
-@pytest.fixture(scope="session")
-def site(project: Project, host: Host, bare: Seen) -> Played:
+def site(project: Project, host: Host) -> Played:
     """The stack, brought up by the playbook that users call."""
     return project.play(project.inventory(host), f"{COLLECTION}.site")
 
