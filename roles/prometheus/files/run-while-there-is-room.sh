@@ -40,7 +40,6 @@ report() {
         disk_min_free_ratio "$(printf '0.%02d' "$least")" >"$reports/disk.txt"
 }
 
-# Ends by itself only once it has ended the program for want of room.
 watch() {
     while has_room "$least"; do
         report
@@ -85,7 +84,6 @@ while :; do
     program=''
     kill -KILL "$watcher" 2>/dev/null
     wait "$watcher" 2>/dev/null
-    full=$?
     [ -z "$stopping" ] || exit 0
-    [ "$full" -eq 0 ] || exit "$code"
+    ! has_room "$least" || exit "$code"
 done
