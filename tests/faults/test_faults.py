@@ -65,8 +65,9 @@ def test_a_full_disk_is_told(story: Story) -> None:
     assert float(scarce[0]["value"][1]) < 1
 
 
-@pytest.mark.parametrize(("store", "said"), [("prometheus", "corruption in segment"), ("loki", "Recovered from WAL")])
-def test_a_store_starts_with_a_damaged_log_and_says_so(story: Story, store: str, said: str) -> None:
+# Loki reads up to the damage and calls that no error, which docs/faults.md says.
+@pytest.mark.parametrize(("store", "said"), [("prometheus", "corruption in segment"), ("loki", "errors=false")])
+def test_a_store_starts_with_a_damaged_log(story: Story, store: str, said: str) -> None:
     begun = time.time()
     story.host.damage(store, f"/var/lib/{store}/wal/*")
     wait(f"{store} answers", lambda: story.host.answers(store))

@@ -98,13 +98,20 @@ class Stack:
                 f"--web.listen-address={self.prometheus.removeprefix('http://')}",
                 "--web.enable-otlp-receiver",
                 "--web.enable-remote-write-receiver",
+                f"--web.user-assets={folder}/reports",
             ],
             "loki": [f"-config.file={config}/loki/current/config.yml"],
             "otelcol-contrib": [f"--config={config}/otel-collector/current/config.yaml"],
         }
         ready = {"prometheus": f"{self.prometheus}/-/ready", "loki": f"{self.loki}/ready", "otelcol-contrib": health}
+        # Stopped, it ends Prometheus as kill -9 would.
+        guard = f"{config}/prometheus/current/run-while-there-is-room.sh"
+        starters = {"prometheus": ["/bin/sh", guard, "5", f"{folder}/data/prometheus", f"{folder}/reports"]}
         self.running = {
-            name: Running([program(name), *arguments[name]], ready[name], folder / f"{name}.log") for name in arguments
+            name: Running(
+                [*starters.get(name, []), program(name), *arguments[name]], ready[name], folder / f"{name}.log"
+            )
+            for name in arguments
         }
 
     def query(self, expression: str) -> list[dict[str, Any]]:

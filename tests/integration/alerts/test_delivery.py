@@ -74,7 +74,7 @@ def test_every_name_in_an_alert_is_exported_by_the_real_programs_or_recorded_her
 
     provoke_failures(stack)
     asked = {pair for expr in expressions for pair in EXPORTED.findall(expr)}
-    named = {name for expr in expressions for name in re.findall(r"\b(?:otelcol|prometheus|loki)_\w+", expr)}
+    named = {name for expr in expressions for name in re.findall(r"\b(?:otelcol|prometheus|loki|disk)_\w+", expr)}
     assert {name for name, _job in asked} == named
 
     def missing() -> set[tuple[str, str]]:
@@ -113,7 +113,7 @@ def provoke_failures(stack: Stack) -> None:
         stack.wait(name, lambda name=name: stack.query(name))
 
     # In this order: a Prometheus that sees Loki gone takes what it said for gone too.
-    stack.running["prometheus"].kill()
+    stack.running["prometheus"].stop()
     stack.running["loki"].kill()
     fill_the_queue(stack, requests)
     stack.running["prometheus"].start()

@@ -50,9 +50,12 @@ class Started:
         text = Path(starter).read_text(encoding="utf-8").replace("$(df ", f"$({df} ")
         Path(starter).write_text(text, encoding="utf-8")
         arguments = [str(least), str(folder), str(folder / "reports"), "/bin/sh", "-c", program, "program", "a b"]
+        # A shell cannot trap what nohup, or whatever else runs the tests, has ignored.
+        before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
         self.process = subprocess.Popen(
             [*shell, starter, *arguments], cwd=folder, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
+        signal.signal(signal.SIGHUP, before)
 
     def has_said(self, *lines: str) -> bool:
         return self.said.read_text().splitlines() == [f"marked {self.folder}", "started a b", *lines]
