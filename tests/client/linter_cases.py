@@ -270,6 +270,12 @@ ACCEPTED = [
     Case("http", token("http", HEADERS=f" Authorization = Bearer {TOKEN} ,x=a=b"), LET_IN),
     Case("http", token("http", METRICS_HEADERS=f"Authorization=Bearer {TOKEN}"), {"metrics": "token"}),
     Case(
+        "http",
+        otlp(ENDPOINT="http://0.0.0.0:24318", HEADERS=f"Authorization=Bearer {TOKEN}"),
+        LET_IN,
+        warned="goes there unencrypted. Use https://, or an agent on the laptop.",
+    ),
+    Case(
         "grpc",
         token("grpc", HEADERS="Authorization=Bearer other", METRICS_HEADERS=f"Authorization=Bearer {TOKEN}"),
         {"metrics": "token"},
