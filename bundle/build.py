@@ -282,13 +282,19 @@ class Build:
     def bill_name(self, binary: str) -> str:
         return f"{binary}-{self.version}.linux-{self.arch}.cdx.json"
 
-    def image(self) -> None:
+    def image(self, shell: str) -> None:
         image = self.program.image
         certificates = find_certificates()
         added = {"/etc/ssl/certs/ca-certificates.crt": certificates}
-        if image.shell:
-            # Of these each finds its tools in itself.
-            added["/bin/sh"] = find_shell(self.arch)
+        # It finds its tools in itself.
+        found = find_shell(self.arch) if image.shell and shell != "none" else None
+        if found:
+            added["/bin/sh"] = found
+        elif image.shell and shell == "required":
+            raise BuildError(
+                f"no busybox of {self.arch} without libraries for the image: install busybox-static, or name its program "
+                "in BUSYBOX; or build an image without a shell (--shell optional) and set prometheus_disk_min_free to 0"
+            )
         name = f"{self.program.component.replace('_', '-')}-{self.version}-{self.arch}.tar"
         target = self.mirror / "images" / name
 
@@ -322,17 +328,15 @@ def find_certificates() -> Path:
     raise BuildError(f"no CA certificates for the images at {', '.join(CERTIFICATES)}: install ca-certificates")
 
 
-def find_shell(arch: str) -> Path:
-    """A busybox that needs no library."""
+def find_shell(arch: str) -> Path | None:
+    """A busybox that needs no library, if there is one."""
     for name in (os.environ.get("BUSYBOX", ""), "/bin/busybox", "/usr/bin/busybox"):
         if name and Path(name).is_file():
             head = Path(name).read_bytes()
             # The machine of an ELF file, and whether it names a loader.
             if head[18:20] == MACHINES[arch].to_bytes(2, "little") and b"/ld-" not in head[:4096]:
                 return Path(name)
-    raise BuildError(
-        f"no busybox of {arch} without libraries for the image: install busybox-static, or name its program in BUSYBOX"
-    )
+    return None
 
 
 def megabytes(path: Path) -> str:
@@ -353,6 +357,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help="the release archive of one program, the images of all three, or everything (default)",
     )
     parser.add_argument("--version", help="another version of this program than the role installs; archive and image")
+    parser.add_argument(
+        "--shell",
+        default="required",
+        choices=["required", "optional", "none"],
+        help="whether the image of Prometheus has one, which the guard of its disk needs (default: %(default)s)",
+    )
     own = ARCHITECTURES.get(platform.machine().lower())
     parser.add_argument("--arch", choices=["amd64", "arm64"], default=own, required=own is None)
     mirror = cache_directory() / "mirror"
@@ -375,7 +385,7 @@ def main(argv: list[str]) -> None:
             build.archive()
             build.bill()
         if options.what in ("images", "all") or options.version:
-            build.image()
+            build.image(options.shell)
     report(f"mirror: {mirror}")
 
 

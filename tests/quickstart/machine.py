@@ -8,6 +8,9 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
+import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +62,12 @@ class Done:
 
 class Machine:
     def start(self) -> None:
-        """Boots the machine, whose engine reaches no registry; ada's cache holds the images, built already."""
+        """Boots the machine, whose engine reaches no registry; ada's cache holds the images, built already.
+
+        That of Prometheus is one without a shell: there is no busybox that could be it.
+        """
+        with tempfile.TemporaryDirectory() as mirror:
+            run(sys.executable, f"{ROOT}/bundle/build.py", "images", "--shell=none", f"--output={mirror}")
         run(
             f"{ROOT}/tests/hosts/run",
             NAME,
@@ -129,13 +137,18 @@ class Machine:
 
     def cut_off(self, words: str, moment: str) -> None:
         """kill -9 of everything ada runs as soon as this script of root's, begun before make, has ended."""
-        with subprocess.Popen(["docker", "exec", NAME, "bash", "-c", moment]) as watch:
-            process = subprocess.Popen(self._argv(f"cd {CLONE} && make {words}"), stderr=subprocess.DEVNULL)
-            try:
-                assert watch.wait(timeout=300) == 0
-            finally:
-                self.root("pkill -KILL -u ada")
-            assert process.wait(timeout=60) != 0
+        watch = subprocess.Popen(["docker", "exec", NAME, "bash", "-c", moment])
+        process = subprocess.Popen(
+            self._argv(f"cd {CLONE} && make {words}"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        try:
+            while watch.poll() is None:
+                assert process.poll() is None, f"make ended before: {process.communicate()[0]}"
+                time.sleep(0.02)
+        finally:
+            watch.kill()
+            self.root("pkill -KILL -u ada || true")
+        assert process.wait(timeout=60) != 0
 
     def settings(self) -> bytes:
         return run("docker", "exec", NAME, "cat", SETTINGS)
