@@ -172,7 +172,7 @@ def inventory(folder: Path, certificate: str, token: str, **laptop: Any) -> Path
         "tls": tls,
         "auth": {"authenticator": "bearertokenauth/laptops"},
     }
-    pipelines = ("metrics/exact", "metrics/counters", "logs")
+    pipelines = ("metrics", "logs")
     overrides = {
         "extensions": {"bearertokenauth/laptops": {"token": token}},
         "receivers": {"otlp/laptops": {"protocols": {"http": receiver}}},
