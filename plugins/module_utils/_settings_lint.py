@@ -308,7 +308,9 @@ def _side_effects(env: Mapping[str, str]) -> Iterator[str]:
 
 def _plain(env: Mapping[str, str]) -> Iterator[str]:
     """A credential that anybody on the way can read."""
-    secret = {use.variable for use in _uses(env, "HEADERS") for name, *_rest in _items(use.value) if name.lower() == SECRET}
+    secret = {
+        use.variable for use in _uses(env, "HEADERS") for name, *_rest in _items(use.value) if name.lower() == SECRET
+    }
     for use in _uses(env, "ENDPOINT"):
         if secret and re.match(r"http://(?!(localhost|127\.[\d.]+|\[::1\])([:/]|$))", use.value):
             yield (
