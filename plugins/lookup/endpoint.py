@@ -72,6 +72,7 @@ _raw:
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,7 @@ OUTWARD = ("otel_collector_grpc_port", "otel_collector_http_port", "grafana_port
 PLAIN = ("otel_collector_metrics_port",)
 
 
+@cache
 def role_default(component: str, variable: str) -> Any:
     """The value that the role of `component` gives `variable` when nobody sets it."""
     return yaml.safe_load((ROLES / component / "defaults" / "main.yml").read_text(encoding="utf-8")).get(variable)

@@ -325,6 +325,11 @@ managed:
   description: What became of the managed settings, with the same entries as one user in RV(users), but without a name.
   returned: with O(scope=managed)
   type: dict
+resource_attributes:
+  description: O(resource_attributes) as they came.
+  returned: success
+  type: dict
+  sample: {developer: "{user}", settings_revision: 3f98e0fd}
 """
 
 import json
@@ -400,7 +405,7 @@ def main() -> None:
         _refuse_what_claude_code_would_misread(module)
     options, check = module.params, module.check_mode
     users: list[dict[str, Any]] = []
-    answer: dict[str, Any] = {"users": users}
+    answer: dict[str, Any] = {"users": users, "resource_attributes": options["resource_attributes"]}
     try:
         if options["scope"] == "managed":
             answer["managed"] = _managed(options, check)
