@@ -74,9 +74,11 @@ site: setup ## Roll out or change the stack and the clients
 
 SCENARIOS := default docker split switch secure
 MOLECULE := $(SCENARIOS:%=test-molecule-%)
-PARTS := lint unit fuzz sanity bundle integration grafana $(SCENARIOS:%=molecule-%) replay e2e client fleet agent acceptance quickstart
+# What needs no program of the bundle stands beside its build; then what takes longest.
+PARTS := bundle lint unit fuzz sanity fleet grafana integration acceptance client $(SCENARIOS:%=molecule-%) \
+  faults backup upgrade airgap agent e2e replay quickstart
 
-.PHONY: test test-backup test-faults test-molecule test-upgrade $(PARTS:%=test-%)
+.PHONY: test test-molecule $(PARTS:%=test-%)
 test: ## Everything, two parts at a time (JOBS=1: one), with a summary at the end
 	@scripts/test $(PARTS)
 
@@ -138,6 +140,9 @@ test-backup: setup-test test-bundle ## A backup under load, reset, restore on th
 .PHONY: soak-backup
 soak-backup: setup-test test-bundle ## The same with SIZE=5000 megabytes
 	@BACKUP_MEGABYTES=$(or $(SIZE),5000) .venv/bin/pytest tests/backup
+
+test-airgap: setup-test test-bundle ## A host without a route, installed from a bundle alone
+	@.venv/bin/pytest tests/airgap
 
 test-upgrade: setup-test test-bundle ## An upgrade under load, and the way back from what does not come up
 	@.venv/bin/python bundle/build.py prometheus --version 3.13.0
