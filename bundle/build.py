@@ -292,8 +292,9 @@ class Build:
             added["/bin/sh"] = found
         elif image.shell and shell == "required":
             raise BuildError(
-                f"no busybox of {self.arch} without libraries for the image: install busybox-static, or name its program "
-                "in BUSYBOX; or build an image without a shell (--shell optional) and set prometheus_disk_min_free to 0"
+                f"no busybox of {self.arch} without libraries for the image: install busybox-static, or name its "
+                "program in BUSYBOX; or build an image without a shell (--shell optional) and set "
+                "prometheus_disk_min_free to 0"
             )
         name = f"{self.program.component.replace('_', '-')}-{self.version}-{self.arch}.tar"
         target = self.mirror / "images" / name
