@@ -282,7 +282,7 @@ class Build:
     def bill_name(self, binary: str) -> str:
         return f"{binary}-{self.version}.linux-{self.arch}.cdx.json"
 
-    def image(self, shell: str) -> None:
+    def image(self, shell: str = "required") -> None:
         image = self.program.image
         certificates = find_certificates()
         added = {"/etc/ssl/certs/ca-certificates.crt": certificates}

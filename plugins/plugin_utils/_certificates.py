@@ -224,6 +224,14 @@ def _pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(Encoding.PEM).decode()
 
 
+def end_of(certificate_pem: str) -> int:
+    """When a certificate ends, in seconds since 1970. AnsibleError if it is none."""
+    try:
+        return int(_end(x509.load_pem_x509_certificate(certificate_pem.encode())).timestamp())
+    except ValueError:
+        raise AnsibleError("stack_tls_certificate is no certificate in PEM. Give its text, not its path.") from None
+
+
 def problem_of(certificate_pem: str, key_pem: str, name: str, now: datetime | None = None) -> str:
     """What is wrong with the certificate that a user gives for a host called so. Empty if nothing is."""
     if not certificate_pem or not key_pem:

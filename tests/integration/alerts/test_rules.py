@@ -85,6 +85,7 @@ def test_an_alert_whose_input_is_off_is_not_there() -> None:
     off = {
         "ClaudeCodeAlertsNotDelivered",
         "ClaudeCodeBudgetExceeded",
+        "ClaudeCodeCertificateEnds",
         "ClaudeCodeClientTooOld",
         "ClaudeCodeUnexpectedModel",
     }

@@ -16,6 +16,7 @@ import pytest
 from ansible.errors import AnsibleError
 from ansible_collections.claude_code.observability.plugins.plugin_utils._certificates import (
     authority,
+    end_of,
     host_certificate,
     problem_of,
 )
@@ -93,6 +94,13 @@ def test_it_stays_until_a_third_of_its_time_is_left(secrets: SecretsDir) -> None
     assert issue(secrets, days=264) == first
     second = issue(secrets, days=265)
     assert (second["certificate"] != first["certificate"], second["ca"]) == (True, first["ca"])
+
+
+def test_its_end_is_that_of_the_first_in_the_text(secrets: SecretsDir) -> None:
+    pair = issue(secrets)
+    assert end_of(pair["certificate"] + pair["ca"]) == int((NOW + timedelta(days=397)).timestamp())
+    with pytest.raises(AnsibleError, match="no certificate in PEM"):
+        end_of("/etc/ssl/otel.pem")
 
 
 def test_other_names_make_another(secrets: SecretsDir) -> None:
