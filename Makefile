@@ -70,6 +70,9 @@ reset: setup ## Delete all data and start again (asks)
 site: setup ## Roll out or change the stack and the clients
 	@$(RUN) site.yml
 
+capacity: setup-dev ## What a stack for so many needs: make capacity DEVELOPERS=300 (SESSIONS= a day, REQUESTS= in each)
+	@.venv/bin/python -m benchmarks.capacity $(if $(DEVELOPERS),--developers $(DEVELOPERS)) $(if $(SESSIONS),--sessions $(SESSIONS)) $(if $(REQUESTS),--requests $(REQUESTS))
+
 ##@ Tests
 
 SCENARIOS := default docker split switch secure
@@ -163,12 +166,15 @@ soak-faults: setup-test test-bundle ## The same with 50 kills of each component 
 test-quickstart: setup-test test-bundle ## make quickstart by an ordinary user on a fresh machine
 	@.venv/bin/pytest tests/quickstart
 
-.PHONY: soak-fleet bench-fleet bench-month bench-secure
+.PHONY: soak-fleet bench-capacity bench-fleet bench-month bench-secure
 soak-fleet: setup-test ## The rollout test with 200 laptops
 	@FLEET_HOSTS=200 .venv/bin/pytest tests/fleet
 
 bench-fleet: setup-test ## A rollout against merging settings by hand (HOSTS=20)
 	@.venv/bin/python -m benchmarks.fleet $(if $(HOSTS),--hosts $(HOSTS))
+
+bench-capacity: setup-dev test-bundle ## The model of make capacity against real programs
+	@.venv/bin/python -m benchmarks.capacity --measure
 
 bench-month: test-bundle ## Time of every panel and rule over a month of 1,000 developers (DEVELOPERS=50 DAYS=5: a minute or two)
 	@.venv/bin/python -m benchmarks.month $(if $(DEVELOPERS),--developers $(DEVELOPERS)) $(if $(DAYS),--days $(DAYS))
@@ -178,7 +184,7 @@ bench-secure: setup-dev test-bundle ## What TLS, tokens, identity and privacy co
 
 ##@ Contribute
 
-.PHONY: build docs setup setup-dev setup-packages setup-test
+.PHONY: build capacity docs setup setup-dev setup-packages setup-test
 build: setup ## The collection as a tarball
 	@. .venv/bin/activate && ansible-galaxy collection build --force
 
