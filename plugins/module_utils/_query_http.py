@@ -161,9 +161,11 @@ class Store:
             reason, ConnectionRefusedError
         ):
             # A server that misses the client's certificate may say so only after the handshake, or just hang up.
-            hint = (
-                "https:// in the URL?" if self.url.startswith("http:") else "does it want a client_cert and client_key?"
-            )
+            hint = "does it want a client_cert and client_key?"
+            if self.url.startswith("http:"):
+                hint = "https:// in the URL?"
+            elif self.access.client_cert:
+                hint = f"does it accept the certificate in client_cert, {self.access.client_cert!r}?"
             return f"the connection broke off ({reason}); {hint}"
         if isinstance(reason, OSError) and reason.strerror:
             return f"not reachable: {reason.strerror}"

@@ -8,6 +8,7 @@ What differs from a real stack: data may be weeks late, today is recorded every 
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -219,10 +220,11 @@ def record_days(stack: Stack) -> None:
         *[f"--output-dir={stack.folder}/tsdb", str(rules)],
     )
     stack.running["prometheus"].stop()
-    # Before each start, as the role does it.
-    subprocess.run(
-        ["/bin/sh", f"{stack.folder}/prometheus/keep-unwritten-samples.sh", f"{stack.folder}/tsdb"], check=True
-    )
+    # Weeks came within a minute: its log still has what is older than the end of these blocks, and would be skipped.
+    for meta in stack.folder.glob("tsdb/*/meta.json"):
+        block = json.loads(meta.read_text())
+        block["compaction"]["hints"] = ["from-out-of-order"]
+        meta.write_text(json.dumps(block))
     stack.running["prometheus"].start()
 
 
