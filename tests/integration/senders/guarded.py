@@ -45,10 +45,14 @@ def wait(what: str, ready: Callable[[], bool]) -> None:
 
 
 class Guarded:
-    """The programs, and the registry of senders that the collector reads its logins from."""
+    """The programs, and the registry of senders that the collector reads its logins from.
 
-    def __init__(self, folder: Path) -> None:
+    The variables are further ones of the collector, which asks for tokens unless they say else.
+    """
+
+    def __init__(self, folder: Path, **variables: Any) -> None:
         self.folder = folder
+        self.variables = {"otel_collector_authentication": "tokens", **variables}
         self.ports = {name: free_port() for name in PORTS + STORES}
         self.senders = Senders(SecretsDir(str(folder / "secrets")))
         self.running: dict[str, Running] = {}
@@ -74,7 +78,7 @@ class Guarded:
         arguments += [f"--web.listen-address=127.0.0.1:{self.ports['prometheus_port']}", "--web.enable-otlp-receiver"]
         self._run("prometheus", arguments, self._url("prometheus_port") + "/-/ready")
         self._run("loki", [f"-config.file={loki}/config.yml"], self._url("loki_port") + "/ready")
-        collector = self._write("otel_collector", otel_collector_authentication="tokens", **CLIENTS)
+        collector = self._write("otel_collector", **self.variables, **CLIENTS)
         self.write_logins()
         self._run("otelcol-contrib", [f"--config={collector}/config.yaml"], self._url("otel_collector_health_port"))
 
