@@ -76,7 +76,8 @@ class Collector:
         config = yaml.safe_load((self.current / "config.yaml").read_text())
         config["exporters"] = {"file": {"path": str(self.received)}}
         for pipeline in config["service"]["pipelines"].values():
-            pipeline["exporters"] = ["file"]
+            if not set(pipeline["exporters"]) <= set(config["connectors"]):
+                pipeline["exporters"] = ["file"]
         self.write("config.yaml", yaml.safe_dump(config))
         argv = [program("otelcol-contrib"), f"--config={self.current / 'config.yaml'}"]
         health = f"http://127.0.0.1:{self.ports['otel_collector_health_port']}/"
