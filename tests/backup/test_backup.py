@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import sys
 import tarfile
 import time
@@ -21,6 +22,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.backup.senders_and_hosts import Client, Host, clear, wait
+from tests.tools import s3
 
 MEGABYTES = int(os.environ.get("BACKUP_MEGABYTES", "20"))
 
@@ -190,3 +192,18 @@ def test_only_the_newest_are_kept(story):
     kept = [path.name for path in story.backups.iterdir() if path.is_dir()]
     assert kept == [story.newest.name]
     assert [path.name for path in story.newest.rglob("*.tar.gz")] == ["loki.tar.gz"]
+
+
+def test_a_bucket_has_a_copy_that_a_restore_fetches(story, tmp_path, monkeypatch):
+    for name, value in {**s3.CREDENTIALS, "AWS_DEFAULT_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(name, value)
+    host, events = story.first, story.first.events(story.at)
+    with s3.served(tmp_path) as server:
+        (server.directory / "backups").mkdir()
+        bucket = f"backup_bucket=backups backup_prefix=claude backup_s3_endpoint={server.url} component=loki"
+        said = host.play("backup", "--extra-vars", bucket, *story.options)
+        assert f"and s3://backups/claude/{story.newest.name}: " in said
+        shutil.rmtree(story.backups)
+        said = host.play("restore", "--extra-vars", f"{bucket} backup=latest confirm=yes", *story.options)
+    assert said.count("restored") == 1
+    assert host.events(story.at) == events != []
