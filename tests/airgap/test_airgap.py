@@ -50,7 +50,9 @@ def test_ansible_itself_can_be_installed_from_it(bundle: Path, controller: Contr
     pip = f"{tmp_path}/venv/bin/pip install --quiet --no-index --find-links {wheels}"
     run("unshare", "--net", "sh", "-c", f"{pip} --requirement {wheels}/requirements.txt")
     galaxy = f"{tmp_path}/venv/bin/ansible-galaxy collection install {bundle}/collections/*.tar.gz"
-    run("unshare", "--net", "sh", "-c", f"{galaxy} --offline --collections-path {tmp_path}/collections")
+    # Whoever installs it has no clone beside it, in which the collection is there already.
+    apart = f"cd {tmp_path} && ANSIBLE_COLLECTIONS_PATH={tmp_path}/collections"
+    run("unshare", "--net", "sh", "-c", f"{apart} {galaxy} --offline --collections-path {tmp_path}/collections")
     assert (tmp_path / "collections/ansible_collections/claude_code/observability/playbooks/site.yml").is_file()
 
 

@@ -5,26 +5,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
 
+from tests.tools.certificate import certificate
 from tests.tools.queries import roles
-
-
-def certificate(end: datetime) -> str:
-    """A certificate in PEM that is valid until then."""
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(1).not_valid_before(end - timedelta(days=1)).not_valid_after(end)
-    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
-
 
 # Every variable that adds an alert.
 EVERYTHING = {

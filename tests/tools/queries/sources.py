@@ -10,10 +10,12 @@ import re
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import yaml
 
+from tests.tools.certificate import certificate
 from tests.tools.queries import roles
 from tests.tools.queries.vocabulary import ROOT
 
@@ -29,6 +31,8 @@ ALL_RULES: dict[str, Any] = {
         "developers": {"ada": A_BUDGET},
     },
     "prometheus_alert_thresholds": {"minimum_client_version": "2.1.300", "allowed_models": ["claude-*"]},
+    "stack_tls": "provided",
+    "stack_tls_certificate": certificate(datetime(2027, 1, 1)),
 }
 VARIABLE_QUERY = re.compile(r"(?s)\s*(label_values|query_result|metrics|label_names)\((.*)\)\s*")
 
