@@ -147,14 +147,15 @@ soak-backup: setup-test test-bundle ## The same with SIZE=5000 megabytes
 test-airgap: setup-test test-bundle ## A host without a route, installed from a bundle alone
 	@.venv/bin/pytest tests/airgap
 
-test-upgrade: setup-test test-bundle ## An upgrade under load, and the way back from what does not come up
+test-upgrade: setup-test test-bundle ## An upgrade under load, and the way back from what does not come up (RUNTIME=docker)
 	@.venv/bin/python bundle/build.py prometheus --version 3.13.0
-	@.venv/bin/pytest tests/upgrade
+	@.venv/bin/pytest tests/upgrade -k $(or $(RUNTIME),systemd)
 
 .PHONY: soak-upgrade
-soak-upgrade: setup-test test-bundle ## The same with Loki too, whose former version takes minutes to build
+soak-upgrade: setup-test test-bundle ## The same in both runtimes, with Loki too, whose former version takes minutes to build
 	@.venv/bin/python bundle/build.py loki --version 3.7.7
-	@$(MAKE) test-upgrade
+	@$(MAKE) test-upgrade RUNTIME=systemd
+	@$(MAKE) test-upgrade RUNTIME=docker
 
 test-faults: setup-test test-bundle ## 200 senders and a real client through kill -9, outages, full disks, restarts, a network cut
 	@.venv/bin/pytest tests/faults
