@@ -147,6 +147,7 @@ class Machine:
                 time.sleep(0.02)
         finally:
             watch.kill()
+            # Where make ended before, nothing of hers is left to end.
             self.root("pkill -KILL -u ada || true")
         assert process.wait(timeout=60) != 0
 
