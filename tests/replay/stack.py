@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from plugins.module_utils._rollups import DAY, Calendar
+from plugins.module_utils._rollups import DAY, Calendar, repair_span
 from tests.tools.ledger import ask
 from tests.tools.programs import Running, free_port, program
 from tests.tools.queries import roles
@@ -120,8 +120,8 @@ class Stack:
         """The repair, for each of the zones."""
         groups = [group for zone, calendar in self.zones.items() for group in calendar.repair_groups(zone)]
         rules = self._write("repair.yml", yaml.safe_dump({"groups": groups}))
-        argv = [program("promtool"), "tsdb", "create-blocks-from", "--max-block-duration=162h", "rules"]
-        argv += [f"--url={self.stores['prometheus']}", f"--start={int(first) - DAY}"]
+        argv = [program("promtool"), "tsdb", "create-blocks-from", "rules"]
+        argv += [f"--url={self.stores['prometheus']}", *repair_span(int(first) - DAY)]
         argv += [f"--output-dir={self.folder}/data/prometheus", str(rules)]
         subprocess.run(argv, check=True, capture_output=True)
 

@@ -25,7 +25,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from plugins.module_utils._rollups import DAY, Calendar
+from plugins.module_utils._rollups import DAY, Calendar, repair_span
 from tests.tools.check_totals import expected
 from tests.tools.ledger import TOKEN_FIELDS, Loki, Prometheus
 from tests.tools.otlp import GrpcSender
@@ -215,8 +215,8 @@ def record_days(stack: Stack) -> None:
     rules = stack.folder / "repair.yml"
     rules.write_text(yaml.safe_dump({"groups": CALENDAR.repair_groups("test")}))
     stack.promtool(
-        *["tsdb", "create-blocks-from", "--max-block-duration=500h", "rules", f"--url={stack.url('prometheus')}"],
-        *[f"--start={int(stack.midnight(DAYS))}", f"--end={int(stack.midnight(0))}"],
+        *["tsdb", "create-blocks-from", "rules", f"--url={stack.url('prometheus')}"],
+        *[*repair_span(int(stack.midnight(DAYS))), f"--end={int(stack.midnight(0))}"],
         *[f"--output-dir={stack.folder}/tsdb", str(rules)],
     )
     stack.running["prometheus"].stop()

@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from dashboards.queries import TOKENS, Metric
-from plugins.module_utils._rollups import DAY, Calendar
+from plugins.module_utils._rollups import DAY, REPAIR_BLOCK, Calendar, repair_span
 from tests.tools.ledger import ask
 from tests.tools.programs import Running, free_port, program
 
@@ -54,18 +54,20 @@ class Store:
         lines = [f'{TOKENS}{{team="{team}",developer="{team}1"}} {value} {at}' for at, team, value in samples]
         raw = folder / "raw"
         raw.write_text("\n".join([f"# TYPE {TOKENS} gauge", *lines, "# EOF", ""]))
-        self.promtool("openmetrics", str(raw), str(self.data))
+        self.promtool("--max-block-duration=500h", "openmetrics", str(raw), str(self.data))
         self.running.start()
         rules = folder / "rules.yml"
         groups = [group for name, calendar in ZONES.items() for group in calendar.repair_groups(name)]
         rules.write_text(yaml.safe_dump({"groups": groups}))
-        past = [f"--start={now - (DAYS + 1) * DAY}", f"--end={now}"]
+        # The worst moment: just before a block ends, and the first evaluation comes after it.
+        first = (now - (DAYS + 1) * DAY) // REPAIR_BLOCK * REPAIR_BLOCK - 1
+        past = [*repair_span(first), f"--end={now}"]
         self.promtool("rules", f"--url={self.url}", *past, f"--output-dir={self.data}", str(rules))
         self.running.stop()
         self.running.start()
 
     def promtool(self, *arguments: str) -> None:
-        argv = [program("promtool"), "tsdb", "create-blocks-from", "--max-block-duration=500h", *arguments]
+        argv = [program("promtool"), "tsdb", "create-blocks-from", *arguments]
         subprocess.run(argv, check=True, capture_output=True)
 
     def instant(self, query: str, at: int) -> Counter[str]:

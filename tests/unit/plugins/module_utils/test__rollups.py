@@ -9,6 +9,7 @@ from ansible_collections.claude_code.observability.plugins.module_utils._rollups
     BY_SERIES,
     TABLE,
     Calendar,
+    repair_span,
     seconds_east,
 )
 
@@ -115,6 +116,11 @@ def test_every_rollup_says_that_it_is_one_of_this_zone(group: dict) -> None:
 def test_a_second_repair_evaluates_at_times_of_its_own() -> None:
     names = [SEOUL.repair_groups(run)[0]["name"] for run in ("1", "2")]
     assert names[0] != names[1]
+
+
+@pytest.mark.parametrize(("start", "begins"), [(583199, 0), (583200, 583200), (1789840799, 1789840800 - 583200)])
+def test_a_repair_begins_with_a_whole_block(start: int, begins: int) -> None:
+    assert repair_span(start) == ["--max-block-duration=583200s", f"--start={begins}"]
 
 
 def test_rollups_are_found_by_the_series_they_sum() -> None:
