@@ -114,6 +114,11 @@ class Host:
         found = ask(self.url(9090), "/api/v1/query", query='{__name__=~"claude_code.+"}[1h]', time=str(at))
         return sorted(json.dumps([series["metric"], series["values"]], sort_keys=True) for series in found)
 
+    def scraped(self) -> float:
+        """When the collector's counters were last read, of what is stored."""
+        found = ask(self.url(9090), "/api/v1/query", query='timestamp(up{job="claude-code"})')
+        return max((float(series["value"][1]) for series in found), default=0)
+
     def events(self, at: float) -> list[str]:
         """Every event of Claude Code in the hour before that moment."""
         path = "/loki/api/v1/query_range"

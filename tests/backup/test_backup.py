@@ -83,6 +83,7 @@ def test_a_backup_disturbs_nobody(story):
     host.delivered()
     wait("the seed is stored", lambda: host.ledger(seed.session.id) == seed.ledger())
     story.at = time.time()
+    wait("the scrapes of before are stored", lambda: host.scraped() > story.at)
     story.samples, story.events = host.samples(story.at), host.events(story.at)
     assert len(story.samples) > 20 and len(story.events) > 20
     before = host.processes()
