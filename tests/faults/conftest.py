@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,10 +17,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from dashboards.queries import EVENTS
+from tests.faults.fault import Fault, count, table
 from tests.faults.host import COMPONENTS, FEW, OUTAGE, STORES, Host, clear, wait
 from tests.faults.load import TEAM, RealClient, Senders
 from tests.tools.ledger import Loki, Prometheus
+from tests.tools.otlp import HttpSender
 
 SENDERS = int(os.environ.get("FAULT_SENDERS", "200"))
 KILLS = int(os.environ.get("FAULT_KILLS", "5"))
@@ -29,27 +29,6 @@ KILLS = int(os.environ.get("FAULT_KILLS", "5"))
 CUT = int(os.environ.get("FAULT_CUT", "15"))
 FULL = 5
 TABLE = pytest.StashKey[list[str]]()
-
-
-@dataclass
-class Fault:
-    """What happened, between which milliseconds, and how long it then took until all was delivered."""
-
-    name: str
-    times: int
-    begun: int = 0
-    ended: int = 0
-    recovery: list[float] = field(default_factory=list)
-    # Of samples and events: how many were acknowledged and stored.
-    acknowledged: int = 0
-    stored: int = 0
-    lost: int = 0
-    twice: int = 0
-
-    def row(self) -> list[str]:
-        recovery = f"{max(self.recovery):.0f}" if self.recovery else ""
-        numbers = (self.times, self.acknowledged, self.stored, self.lost, self.twice)
-        return [self.name, *(f"{number:,}" for number in numbers), recovery]
 
 
 @dataclass
@@ -177,41 +156,6 @@ class Story:
     def loki(self) -> Loki:
         return Loki(self.host.urls[COMPONENTS["loki"]])
 
-    def count(self) -> None:
-        """For each fault what was acknowledged of it and what is stored, each in every millisecond that it was."""
-        begun = self.faults[0].begun
-        ends = [fault.begun for fault in self.faults[1:]] + [time.time_ns() // 10**6]
-        for fault, first, last in zip(self.faults, [begun, *ends], ends):
-            span, at = f"{last - first}ms", last / 1000
-            samples = [f'count_over_time({name}{{team="{TEAM}"}}[{span}])' for name in self.senders.series]
-            events = f'count_over_time({EVENTS} | team="{TEAM}" [{span}])'
-            for sent, found in (
-                (self.senders.samples, [self.prometheus.query(f"sum({each})", at) for each in samples]),
-                (self.senders.events, [self.loki.query(f"sum({events})", at)]),
-            ):
-                wanted = within(sent, first, last)
-                stored = sum(int(float(answer[0]["value"][1])) for answer in found if answer)
-                fault.acknowledged += wanted
-                fault.stored += stored
-                fault.lost += max(0, wanted - stored)
-                fault.twice += max(0, stored - wanted)
-
-
-def within(moments: Counter[int], first: int, last: int) -> int:
-    return sum(number for at, number in moments.items() if first < at <= last)
-
-
-def table(rows: list[list[str]]) -> list[str]:
-    """In Markdown."""
-    head = ["Fault", "Times", "Acknowledged", "Stored", "Lost", "Twice", "Recovered after (s)"]
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    lines = [
-        "| " + " | ".join(f"{cell:{'<' if n == 0 else '>'}{widths[n]}}" for n, cell in enumerate(row)) + " |"
-        for row in [head, *rows]
-    ]
-    rule = "|" + "|".join("-" * (width + 1) + (":" if n else "-") for n, width in enumerate(widths)) + "|"
-    return [lines[0], rule, *lines[1:]]
-
 
 @pytest.fixture(scope="session")
 def story(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Story]:
@@ -221,7 +165,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     host.start()
     host.install()
     url = host.urls[4318]
-    story = Story(host, Senders(url, SENDERS), RealClient(url, folder / "home"))
+    story = Story(host, Senders(HttpSender(url) for _ in range(SENDERS)), RealClient(url, folder / "home"))
     try:
         story.senders.start()
         story.client.start()
@@ -229,7 +173,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
             begun = time.monotonic()
             fault()
             print(f"{fault.__name__}: {time.monotonic() - begun:.0f} s", flush=True)
-        story.count()
+        count(story.faults, story.senders, story.prometheus, story.loki, f'team="{TEAM}"')
         request.config.stash[TABLE] = table([fault.row() for fault in story.faults])
         yield story
     finally:

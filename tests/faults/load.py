@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from dashboards.queries import ACTIVE_TIME, COST, TOKENS
@@ -20,7 +21,7 @@ from tests.replay.traffic import Entry, Request, Session, Traffic
 from tests.tools import client
 from tests.tools.ledger import NANO, Ledger
 from tests.tools.model_api import ModelApi
-from tests.tools.otlp import HttpSender, Refused
+from tests.tools.otlp import Refused, Sender
 
 TEAM = "senders"
 PERIOD = 10.0
@@ -31,16 +32,18 @@ AGAIN = 1.0
 class Senders:
     """Each sends a turn of its session every few seconds, and tries until that is acknowledged."""
 
-    def __init__(self, url: str, count: int, seed: int = 7) -> None:
+    def __init__(self, senders: Iterable[Sender], seed: int = 7) -> None:
         self.ledgers: dict[str, Ledger] = {}
         # The milliseconds of each sample and event that was acknowledged.
         self.samples: Counter[int] = Counter()
         self.events: Counter[int] = Counter()
         self.series: set[str] = set()
         self.begun = time.time()
-        self._url, self._traffic, self._lock = url, Traffic(seed), threading.Lock()
+        # How often one gave a request up for a while, as a client would for good.
+        self.given_up = 0
+        self._traffic, self._lock = Traffic(seed), threading.Lock()
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._send, args=(number,)) for number in range(count)]
+        self._threads = [threading.Thread(target=self._send, args=each) for each in enumerate(senders)]
 
     def start(self) -> None:
         for thread in self._threads:
@@ -52,8 +55,8 @@ class Senders:
         for thread in self._threads:
             thread.join()
 
-    def _send(self, number: int) -> None:
-        draw, sender = random.Random(number), HttpSender(self._url)
+    def _send(self, number: int, sender: Sender) -> None:
+        draw = random.Random(number)
         with self._lock:
             session = self._traffic.session(TEAM)
         start, wait = "fresh", draw.uniform(0, PERIOD)
@@ -67,12 +70,14 @@ class Senders:
                 with self._lock:
                     self._book(session, request)
 
-    def _until_acknowledged(self, sender: HttpSender, request: Request) -> None:
+    def _until_acknowledged(self, sender: Sender, request: Request) -> None:
         while True:
             try:
                 sender.send(request.signal, request.body)
                 return
             except Refused:
+                with self._lock:
+                    self.given_up += 1
                 time.sleep(AGAIN)
 
     def _book(self, session: Session, request: Request) -> None:

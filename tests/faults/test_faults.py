@@ -10,33 +10,13 @@ import time
 import pytest
 
 from tests.faults.conftest import SENDERS, Story
+from tests.faults.fault import told, wrong
 from tests.faults.host import wait
-from tests.tools.ledger import Ledger, differences, side_by_side, total
-
-AT_ONCE = 50
+from tests.tools.ledger import Ledger, side_by_side, total
 
 
 def found(story: Story, expected: dict[str, Ledger]) -> dict[str, dict[str, Ledger]]:
-    """What both stores say of each session, of the rows that are expected."""
-    told: dict[str, dict[str, Ledger]] = {}
-    ids = sorted(expected)
-    for first in range(0, len(ids), AT_ONCE):
-        some = ids[first : first + AT_ONCE]
-        stores = {
-            "prometheus": story.prometheus.ledgers(some, story.senders.begun),
-            "loki": story.loki.ledgers(some, story.senders.begun),
-        }
-        for session in some:
-            ledger = expected[session]
-            told[session] = {"expected": ledger}
-            for name, said in stores.items():
-                rows = {row: n for row, n in said.get(session, {}).items() if row in ledger}
-                told[session][name] = rows
-    return told
-
-
-def wrong(told: dict[str, dict[str, Ledger]]) -> list[str]:
-    return [f"{session}: {line}" for session, ledgers in told.items() for line in differences(ledgers)]
+    return told(expected, story.prometheus, story.loki, story.senders.begun)
 
 
 def test_nothing_is_lost_and_nothing_counts_twice(story: Story) -> None:

@@ -16,11 +16,13 @@ A ledger is a plain dict from a row name to an integer. Rows are named after wha
 from __future__ import annotations
 
 import json
+import ssl
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from dashboards.queries import ACTIVE_TIME, COMMITS, COST, EDIT_DECISIONS, EVENTS, LINES, SESSIONS, TOKENS
@@ -56,13 +58,24 @@ class StoreError(Exception):
     """A store answered with an error or not at all."""
 
 
-def ask(base: str, path: str, **parameters: str) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Store:
+    """Where a store answers, and what it asks for: a certificate of the stack's, a tenant."""
+
+    url: str
+    tls: ssl.SSLContext | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def ask(base: str | Store, path: str, **parameters: str) -> list[dict[str, Any]]:
     """The result vector of an instant query. Raises StoreError."""
-    url = f"{base.rstrip('/')}{path}"
+    store = Store(base) if isinstance(base, str) else base
+    url = f"{store.url.rstrip('/')}{path}"
     body = urllib.parse.urlencode(parameters).encode()
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=store.tls))
+    opener = urllib.request.build_opener(*handlers)
     try:
-        with opener.open(urllib.request.Request(url, data=body), timeout=30) as answer:
+        with opener.open(urllib.request.Request(url, body, dict(store.headers)), timeout=30) as answer:
             result: list[dict[str, Any]] = json.load(answer)["data"]["result"]
             return result
     except urllib.error.HTTPError as error:
@@ -84,11 +97,11 @@ def alternatives(sessions: Iterable[str]) -> str:
 class Prometheus:
     """Totals of the exact path: sum_over_time over delta samples."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, store: str | Store) -> None:
+        self._store = store
 
     def query(self, expression: str, at: float | None = None) -> list[dict[str, Any]]:
-        return ask(self._url, "/api/v1/query", query=expression, time=str(time.time() if at is None else at))
+        return ask(self._store, "/api/v1/query", query=expression, time=str(time.time() if at is None else at))
 
     def ledgers(self, sessions: Iterable[str], first: float) -> dict[str, Ledger]:
         """One ledger per session that has samples since `first` (unix seconds)."""
@@ -127,12 +140,12 @@ class Prometheus:
 class Loki:
     """Totals of the events."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, store: str | Store) -> None:
+        self._store = store
 
     def query(self, expression: str, at: float | None = None) -> list[dict[str, Any]]:
         moment = str(int((time.time() if at is None else at) * 1e9))
-        return ask(self._url, "/loki/api/v1/query", query=expression, time=moment)
+        return ask(self._store, "/loki/api/v1/query", query=expression, time=moment)
 
     def ledgers(self, sessions: Iterable[str], first: float) -> dict[str, Ledger]:
         """One ledger per session that has events since `first` (unix seconds)."""

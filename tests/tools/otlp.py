@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import json
+import ssl
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import grpc
@@ -32,6 +34,14 @@ class Refused(Exception):
     """The receiver answered with an error that is not worth a retry, or the retries ran out."""
 
 
+@dataclass(frozen=True)
+class Access:
+    """What a protected receiver asks for: the credential of a sender. `ca` is the file of its authority."""
+
+    authorization: str
+    ca: str
+
+
 class Sender(Protocol):
     name: str
 
@@ -45,19 +55,25 @@ def message(signal: str, request: dict[str, Any]) -> Any:
 
 
 class GrpcSender:
-    """Plain-text gRPC to host:port; retries UNAVAILABLE and RESOURCE_EXHAUSTED as the client's SDK would."""
+    """gRPC to host:port, over TLS with access; retries UNAVAILABLE and RESOURCE_EXHAUSTED as the client's SDK would."""
 
     name = "grpc"
 
-    def __init__(self, target: str) -> None:
-        channel = grpc.insecure_channel(target.removeprefix("http://"))
+    def __init__(self, target: str, access: Access | None = None) -> None:
+        place = target.removeprefix("http://")
+        self._metadata = [("authorization", access.authorization)] if access else []
+        if access:
+            with open(access.ca, "rb") as file:
+                channel = grpc.secure_channel(place, grpc.ssl_channel_credentials(file.read()))
+        else:
+            channel = grpc.insecure_channel(place)
         self._stubs = {signal: stub(channel) for signal, stub in STUBS.items()}
 
     def send(self, signal: str, request: dict[str, Any]) -> int:
         payload = message(signal, request)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                self._stubs[signal].Export(payload, timeout=TIMEOUT)
+                self._stubs[signal].Export(payload, timeout=TIMEOUT, metadata=self._metadata)
                 return attempt
             except grpc.RpcError as error:
                 code = error.code()
@@ -71,12 +87,15 @@ class GrpcSender:
 class HttpSender:
     """HTTP to the base URL of a receiver; retries 429 and 503 as the client's SDK would."""
 
-    def __init__(self, base: str, encoding: str = "protobuf") -> None:
+    def __init__(self, base: str, encoding: str = "protobuf", access: Access | None = None) -> None:
         self.name = f"http/{encoding}"
         self._base = base.rstrip("/")
         self._json = encoding == "json"
+        self._headers = {"Authorization": access.authorization} if access else {}
+        tls = ssl.create_default_context(cafile=access.ca) if access else None
         # No proxy of the environment: the receiver is always a machine of the test.
-        self._open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+        handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls))
+        self._open = urllib.request.build_opener(*handlers).open
 
     def send(self, signal: str, request: dict[str, Any]) -> int:
         if self._json:
@@ -85,7 +104,8 @@ class HttpSender:
             body, content_type = message(signal, request).SerializeToString(), "application/x-protobuf"
         url = f"{self._base}/v1/{signal}"
         for attempt in range(1, ATTEMPTS + 1):
-            call = urllib.request.Request(url, data=body, headers={"Content-Type": content_type}, method="POST")
+            headers = {"Content-Type": content_type, **self._headers}
+            call = urllib.request.Request(url, data=body, headers=headers, method="POST")
             try:
                 with self._open(call, timeout=TIMEOUT) as answer:
                     answer.read()
