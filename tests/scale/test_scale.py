@@ -1,0 +1,41 @@
+# Copyright (c) claude_code.observability contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whichever node fails, the stores hold what was acknowledged, once, and clients find somebody who takes more."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+from tests.faults.fault import told, wrong
+from tests.scale.cluster import BALANCER
+from tests.scale.conftest import SENDERS, Story
+from tests.tools.ledger import side_by_side, total
+
+
+def test_nothing_is_lost_and_nothing_counts_twice(story: Story) -> None:
+    cluster, senders = story.cluster, story.senders
+    sessions = told(senders.ledgers, cluster.prometheus, cluster.loki, senders.begun)
+    print(side_by_side(f"{len(sessions)} sessions", total(sessions.values())))
+    assert len(sessions) == SENDERS
+    assert not wrong(sessions)
+    assert {fault.name: (fault.lost, fault.twice) for fault in story.faults if fault.lost or fault.twice} == {}
+    assert all(fault.acknowledged for fault in story.faults[:-1])
+
+
+def test_a_rolling_change_makes_no_client_give_up(story: Story) -> None:
+    assert story.given_up == 0
+
+
+def test_what_answers_behind_the_balancer_has_its_name(story: Story) -> None:
+    place = ("127.0.0.1", story.cluster.ports["http"])
+    tls = ssl.create_default_context(cafile=story.cluster.access.ca)
+    with socket.create_connection(place, timeout=10) as plain, tls.wrap_socket(plain, server_hostname=BALANCER):
+        pass
+
+
+def test_every_collector_takes_the_probe_of_verify(story: Story) -> None:
+    said = story.cluster.site.play("verify")
+    missing = [name for name in story.cluster.groups["otel_collector"] if name not in said]
+    assert not missing, said
