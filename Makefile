@@ -78,7 +78,7 @@ capacity: setup-dev ## What a stack for so many needs: make capacity DEVELOPERS=
 SCENARIOS := default docker split switch secure
 MOLECULE := $(SCENARIOS:%=test-molecule-%)
 # What needs no program of the bundle stands beside its build; then what takes longest.
-PARTS := bundle lint unit fuzz sanity fleet grafana integration acceptance client $(SCENARIOS:%=molecule-%) \
+PARTS := bundle lint unit fuzz sanity fleet grafana integration acceptance scale client $(SCENARIOS:%=molecule-%) \
   faults backup upgrade airgap agent e2e replay quickstart
 
 .PHONY: test test-molecule $(PARTS:%=test-%)
@@ -163,6 +163,13 @@ test-faults: setup-test test-bundle ## 200 senders and a real client through kil
 .PHONY: soak-faults
 soak-faults: setup-test test-bundle ## The same with 50 kills of each component and an hour without stores (KILLS=, OUTAGE= seconds)
 	@FAULT_KILLS=$(or $(KILLS),50) FAULT_OUTAGE=$(or $(OUTAGE),3600) .venv/bin/pytest tests/faults
+
+test-scale: setup-test test-bundle ## Three nodes of everything behind a load balancer, kill -9 of any of them under load
+	@.venv/bin/pytest tests/scale
+
+.PHONY: soak-scale
+soak-scale: setup-test test-bundle ## The same on nine nodes, with 5 kills of each (KILLS=)
+	@SCALE_WHOLE=1 SCALE_KILLS=$(or $(KILLS),5) .venv/bin/pytest tests/scale
 
 test-quickstart: setup-test test-bundle ## make quickstart by an ordinary user on a fresh machine
 	@.venv/bin/pytest tests/quickstart

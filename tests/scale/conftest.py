@@ -86,11 +86,11 @@ class Story:
             self.given_up = self.senders.given_up - before
             self.recovers(fault)
 
-    def power_cuts(self) -> None:
+    def kills_of_nodes(self) -> None:
         nodes = list(self.cluster.nodes.values())
-        with self.fault("power cut of each node", KILLS * len(nodes)) as fault:
+        with self.fault("kill -9 of each node", KILLS * len(nodes)) as fault:
             for node in nodes * KILLS:
-                node.cut_power()
+                node.reset()
                 time.sleep(AWAY)
                 node.boot()
                 self.recovers(fault)
@@ -107,7 +107,7 @@ class Story:
             self.kills_of_collectors,
             self.kills_with_a_queue,
             self.rolling_change,
-            self.power_cuts,
+            self.kills_of_nodes,
             self.end,
         )
 
