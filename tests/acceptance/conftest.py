@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from host_files import Seen
 from testbed import COLLECTION, Host, Played, Project
 
 
@@ -23,6 +24,12 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
     host.start()
     yield host
     Host.clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bare(host: Host) -> Seen:
+    """The host before the first play of any test."""
+    return Seen.now(host)
 
 
 @pytest.fixture(scope="session")
