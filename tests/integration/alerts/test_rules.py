@@ -106,3 +106,8 @@ def test_every_alert_has_its_runbook_and_no_runbook_is_left_over(page: str) -> N
     assert set(headings) == set(alerts())
     for name, rule in alerts().items():
         assert rule["annotations"]["runbook_url"] == f"https://example.com/runbooks#{name.lower()}"
+
+
+@pytest.mark.parametrize(("page", "told"), [("README.md", "{} alerts"), ("docs/ko/README.md", "알림 {}개")])
+def test_the_first_page_counts_them_all(page: str, told: str) -> None:
+    assert told.format(len(alerts())) in (ROOT / page).read_text(encoding="utf-8")
