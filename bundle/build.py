@@ -2,7 +2,7 @@
 # Copyright (c) claude_code.observability contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builds the collector, Prometheus and Loki from their Go modules into a mirror the roles install from."""
+"""Builds the collector, Prometheus, Loki and Mimir from their Go modules into a mirror the roles install from."""
 
 from __future__ import annotations
 
@@ -57,7 +57,10 @@ def stated_version(program: Program, root: Path = ROOT) -> str:
 
 
 def module_version(program: Program, version: str) -> str:
-    """The version of the Go module: Prometheus 3.13.5 is v0.313.5, the others have one number."""
+    """The version of the Go module: Prometheus 3.13.5 is v0.313.5, Mimir's is a commit's, the others have one number."""
+    if program.module_versions:
+        # The name of the commit's tag, of which go makes a version.
+        return program.module_versions.get(version, f"{program.name}-{version}")
     if program.name != "prometheus":
         return f"v{version}"
     major, minor, patch = version.split(".")
@@ -355,7 +358,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         nargs="?",
         default="all",
         choices=[*names, "images", "all"],
-        help="the release archive of one program, the images of all three, or everything (default)",
+        help="the release archive of one program, the images of all, or everything (default)",
     )
     parser.add_argument("--version", help="another version of this program than the role installs; archive and image")
     parser.add_argument(

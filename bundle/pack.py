@@ -33,7 +33,11 @@ def mode_of(path: Path) -> int:
 
 
 def write_archive(target: Path, members: dict[str, Path]) -> None:
-    """Packs the files as .tar.gz or .zip, by the target's name."""
+    """Packs the files as .tar.gz or .zip, by the target's name; else the target is the one file itself."""
+    if target.suffix not in (".zip", ".gz"):
+        (path,) = members.values()
+        shutil.copy2(path, target)
+        return
     if target.suffix == ".zip":
         write_zip(target, members)
         return

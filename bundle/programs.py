@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Archive:
-    path: str
+    path: str  # one that is neither .tar.gz nor .zip is the program itself
     checksums: str
     bare: bool  # the checksum file holds only the hex digest, instead of "digest  name" lines
     members: dict[str, str]  # path in the archive → file of the build
@@ -39,6 +39,7 @@ class Program:
     archive: Archive
     image: Image
     module: str = ""  # empty: the collector, whose sources come from the collector builder
+    module_versions: dict[str, str] = field(default_factory=dict)  # of the module, where it has its own
     version_symbol: str = ""  # the Go variable that `--version` prints
     extras: dict[str, str] = field(default_factory=dict)  # file of the build → path in the module
 
@@ -139,4 +140,27 @@ LOKI = Program(
     ),
 )
 
-PROGRAMS = (COLLECTOR, PROMETHEUS, LOKI)
+MIMIR = Program(
+    name="mimir",
+    component="mimir",
+    module="github.com/grafana/mimir",
+    packages={"mimir": "github.com/grafana/mimir/cmd/mimir"},
+    module_versions={"3.0.5": "v1.3.1-0.20260423142704-aced80d74930"},
+    version_symbol="github.com/grafana/mimir/pkg/util/version.Version",
+    archive=Archive(
+        path="grafana/mimir/releases/download/mimir-{version}/mimir-linux-{arch}",
+        checksums="mimir-linux-{arch}-sha-256",
+        bare=True,
+        members={"mimir-linux-{arch}": "mimir"},
+    ),
+    image=Image(
+        tag="grafana/mimir:{version}",
+        entrypoint="/bin/mimir",
+        arguments=[],
+        user="0",
+        ports=[8080],
+        files={"/bin/mimir": "mimir"},
+    ),
+)
+
+PROGRAMS = (COLLECTOR, PROMETHEUS, LOKI, MIMIR)

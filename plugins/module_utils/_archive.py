@@ -31,6 +31,8 @@ from ansible_collections.claude_code.observability.plugins.module_utils._util im
 )
 
 MAX_ENTRIES = 200_000
+# How a Linux program begins.
+PROGRAM = b"\x7fELF"
 WORK_PREFIX = ".release_archive-"
 
 
@@ -273,7 +275,7 @@ class Entry(NamedTuple):
 def extract(archive: str, tree: str, release: Release) -> None:
     """Unpacks the wanted members, or everything, into an empty directory. Nothing is ever written outside it."""
     try:
-        with _entries(archive) as entries:
+        with _entries(archive, release.artifact) as entries:
             if release.members:
                 _extract_members(entries, tree, release.members)
             else:
@@ -381,10 +383,12 @@ def _parts(name: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def _entries(archive: str) -> Iterator[Iterator[Entry]]:
+def _entries(archive: str, name: str) -> Iterator[Iterator[Entry]]:
     with open(archive, "rb") as source:
         magic = source.read(4)
-    if magic.startswith(b"PK"):
+    if magic == PROGRAM:
+        yield iter([Entry(name, "file", True, "", functools.partial(open, archive, "rb"))])
+    elif magic.startswith(b"PK"):
         with zipfile.ZipFile(archive) as pack:
             yield _zip_entries(pack)
     else:

@@ -40,6 +40,7 @@ options:
     description:
       - Where the archive is, as an http, https or file URL (a file on the target). Needed unless O(archive) is set.
       - The last part of its path is the artifact's name.
+      - A Linux program that is not in an archive counts as one that holds nothing else, under the artifact's name.
         Another name installs anew, the same name on another server does not.
     type: str
   archive:

@@ -14,7 +14,7 @@ from pathlib import Path
 import build
 import pytest
 from golang import BuildError
-from programs import COLLECTOR, LOKI, PROGRAMS, PROMETHEUS, Program
+from programs import COLLECTOR, LOKI, MIMIR, PROGRAMS, PROMETHEUS, Program
 
 
 class Lines(build.Report):
@@ -65,7 +65,13 @@ def test_missing_version_names_the_file_and_the_variable(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("program", "version", "expected"),
-    [(PROMETHEUS, "3.13.5", "v0.313.5"), (PROMETHEUS, "3.5.0", "v0.305.0"), (LOKI, "3.7.8", "v3.7.8")],
+    [
+        (PROMETHEUS, "3.13.5", "v0.313.5"),
+        (PROMETHEUS, "3.5.0", "v0.305.0"),
+        (LOKI, "3.7.8", "v3.7.8"),
+        (MIMIR, "3.0.5", "v1.3.1-0.20260423142704-aced80d74930"),
+        (MIMIR, "3.0.4", "mimir-3.0.4"),
+    ],
 )
 def test_module_version(program: Program, version: str, expected: str) -> None:
     assert build.module_version(program, version) == expected
@@ -107,7 +113,7 @@ def test_mirror_has_the_layout_and_checksums_of_the_releases(tmp_path: Path, com
         item.image()
     mirror = tmp_path / "mirror"
     files = {str(path.relative_to(mirror)) for path in mirror.rglob("*") if path.is_file()}
-    collector, prometheus, loki = (build.stated_version(program) for program in PROGRAMS)
+    collector, prometheus, loki, mimir = (build.stated_version(program) for program in PROGRAMS)
     releases = "open-telemetry/opentelemetry-collector-releases/releases/download"
     assert files == {
         f"{releases}/v{collector}/otelcol-contrib_{collector}_linux_amd64.tar.gz",
@@ -118,7 +124,10 @@ def test_mirror_has_the_layout_and_checksums_of_the_releases(tmp_path: Path, com
         f"grafana/loki/releases/download/v{loki}/SHA256SUMS",
         f"images/otel-collector-{collector}-amd64.tar",
         f"images/prometheus-{prometheus}-amd64.tar",
+        f"grafana/mimir/releases/download/mimir-{mimir}/mimir-linux-amd64",
+        f"grafana/mimir/releases/download/mimir-{mimir}/mimir-linux-amd64-sha-256",
         f"images/loki-{loki}-amd64.tar",
+        f"images/mimir-{mimir}-amd64.tar",
     }
     folder = mirror / releases / f"v{collector}"
     bare = (folder / f"otelcol-contrib_{collector}_linux_amd64.tar.gz.sha256").read_bytes()
@@ -129,6 +138,11 @@ def test_mirror_has_the_layout_and_checksums_of_the_releases(tmp_path: Path, com
     assert (folder / "SHA256SUMS").read_text() == f"{digest}  loki-linux-amd64.zip\n"
     with zipfile.ZipFile(folder / "loki-linux-amd64.zip") as packed:
         assert packed.namelist() == ["loki-linux-amd64"]
+    program = mirror / f"grafana/mimir/releases/download/mimir-{mimir}/mimir-linux-amd64"
+    assert program.read_text() == f"mimir of mimir {mimir} amd64"
+    assert (
+        program.with_name("mimir-linux-amd64-sha-256").read_text() == hashlib.sha256(program.read_bytes()).hexdigest()
+    )
 
 
 def test_another_version_lies_beside_the_stated_one(tmp_path: Path, compiled: list[str]) -> None:

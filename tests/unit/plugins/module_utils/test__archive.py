@@ -92,6 +92,22 @@ def test_a_member_of_a_zip_without_modes_becomes_a_program(tmp_path, out) -> Non
     assert tree(out) == {"loki": ("0755", b"ELF")}
 
 
+@pytest.mark.parametrize("members", [{"mimir": "mimir-linux-amd64"}, {}], ids=["member", "whole"])
+def test_a_program_alone_is_what_its_name_says(tmp_path, out, members) -> None:
+    path = tmp_path / "transferred-under-another-name"
+    path.write_bytes(b"\x7fELF program")
+    extract(str(path), str(out), release(artifact="mimir-linux-amd64", members=members))
+    assert tree(out) == {next(iter(members), "mimir-linux-amd64"): ("0755", b"\x7fELF program")}
+
+
+def test_a_page_in_place_of_a_program_is_refused(tmp_path, out) -> None:
+    (tmp_path / "a").write_bytes(b"<html>not found</html>")
+    with pytest.raises(ArchiveError, match=r"mimir-linux-amd64"):
+        extract(
+            str(tmp_path / "a"), str(out), release(artifact="mimir-linux-amd64", members={"mimir": "mimir-linux-amd64"})
+        )
+
+
 def test_a_missing_member_is_named(tmp_path, out) -> None:
     with pytest.raises(ArchiveError, match=r"prog\.tar\.gz: no such member: prog-1.0/gone"):
         extract(tar(tmp_path / "a", PROGRAM), str(out), release(members={"prog": "prog-1.0/gone"}))
