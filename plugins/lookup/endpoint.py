@@ -20,14 +20,23 @@ description:
     With C(stack_tls=provided) these are called by the name that others call them, which is the one in the certificate.
   - The collector's own metrics are never encrypted, and stay on loopback if they are scraped from nowhere else.
   - Any other component is reached at the C(stack_address) of its hosts, else C(ansible_host), else the inventory name.
+  - V(metrics) is the store of metrics, whatever it is. Mimir if there is one, else Prometheus. O(path) says what for.
   - Without an inventory group of the component's name, the component is taken to be on the current host when
     O(assume_local=true), else there is none.
 options:
   _terms:
-    description: Component roles, such as V(prometheus).
+    description: Component roles, such as V(prometheus), or V(metrics).
     type: list
     elements: str
     required: true
+  path:
+    description:
+      - What is done with the store of metrics, which says what follows its address.
+      - V(query) is what comes before C(/api/v1/query), V(otlp) what comes before C(/v1/metrics).
+        V(write) takes remote write.
+    type: str
+    choices: [query, otlp, write]
+    default: query
   port:
     description: The variable that holds the port. Its value comes from the other host, else from the role's defaults.
     type: str
@@ -61,6 +70,10 @@ EXAMPLES = r"""
 - name: Where this host finds Prometheus
   ansible.builtin.debug:
     msg: "{{ lookup('claude_code.observability.endpoint', 'prometheus', viewpoint='host') }}"
+
+- name: Where a collector on this host pushes metrics
+  ansible.builtin.debug:
+    msg: "{{ lookup('claude_code.observability.endpoint', 'metrics', path='otlp') }}"
 """
 
 RETURN = r"""
@@ -86,6 +99,11 @@ WILDCARDS = ("0.0.0.0", "::")
 # By the variables of their ports: what a proxy in front may be the one to encrypt, and what knows no encryption.
 OUTWARD = ("otel_collector_grpc_port", "otel_collector_http_port", "grafana_port")
 PLAIN = ("otel_collector_metrics_port",)
+# Stores of metrics, the one that wins first, and what follows their address.
+METRICS = {
+    "mimir": {"query": "/prometheus", "otlp": "/otlp", "write": "/api/v1/push"},
+    "prometheus": {"query": "", "otlp": "/api/v1/otlp", "write": "/api/v1/write"},
+}
 
 
 @cache
@@ -111,12 +129,20 @@ def remote_address(host: str, hostvars: Mapping[str, Any]) -> str:
 class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[str]:
         self.set_options(var_options=variables, direct=kwargs)
-        return [answer for term in terms for answer in self.of_component(term, variables)]
+        return [answer for term in terms for answer in self.of_term(term, variables)]
+
+    def of_term(self, term: str, variables: Mapping[str, Any]) -> list[str]:
+        if term != "metrics":
+            return self.of_component(term, variables)
+        there = (name for name in METRICS if variables["groups"].get(name) or self.external(name, variables))
+        store = next(there, "prometheus")
+        path = "" if self.get_option("scheme") == "" else METRICS[store][self.get_option("path")]
+        return [url.rstrip("/") + path for url in self.of_component(store, variables)]
 
     def of_component(self, component: str, variables: Mapping[str, Any]) -> list[str]:
         if component == "otel_collector" and self.get_option("viewpoint") == "host" and self.has_agent(variables):
             return [self.url("http", "127.0.0.1", self.port_of(component, variables))]
-        external = self.value(variables, f"{component}_external_url") if self.get_option("external") else None
+        external = self.external(component, variables) if self.get_option("external") else None
         if external:
             return [re.sub(r"^[a-z]+://|/.*$", "", external) if self.get_option("scheme") == "" else external]
         here = variables["inventory_hostname"]
@@ -124,6 +150,9 @@ class LookupModule(LookupBase):
         if not self.get_option("all_hosts"):
             hosts = [here] if here in hosts else hosts[:1]
         return [self.at_host(component, host, host == here, variables) for host in hosts]
+
+    def external(self, component: str, variables: Mapping[str, Any]) -> Any:
+        return self.value(variables, f"{component}_external_url")
 
     def at_host(self, component: str, host: str, here: bool, variables: Mapping[str, Any]) -> str:
         hostvars = variables["hostvars"]
