@@ -57,7 +57,7 @@ def stated_version(program: Program, root: Path = ROOT) -> str:
 
 
 def module_version(program: Program, version: str) -> str:
-    """The version of the Go module: Prometheus 3.13.5 is v0.313.5, Mimir's is a commit's, the others have one number."""
+    """The version of the Go module: Prometheus 3.13.5 is v0.313.5, Mimir's a commit's, the others have one number."""
     if program.module_versions:
         # The name of the commit's tag, of which go makes a version.
         return program.module_versions.get(version, f"{program.name}-{version}")
