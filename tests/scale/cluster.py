@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+from ansible.plugins.inventory import expand_hostname_range
 from ansible_collections.claude_code.observability.plugins.plugin_utils._certificates import host_certificate
 from ansible_collections.claude_code.observability.plugins.plugin_utils._secrets_dir import SecretsDir
 from ansible_collections.claude_code.observability.plugins.plugin_utils._senders import Senders as Registry
 
-from tests.tools import hosts
+from tests.tools import hosts, s3
 from tests.tools.hosts import ROOT, Site, TestHost, run, wait
 from tests.tools.ledger import Loki, Prometheus, Store
 from tests.tools.otlp import Access
@@ -26,34 +28,49 @@ LABEL = f"claude_code.observability.test={SUITE}"
 NETWORK = "ccobs-scale"
 # Addresses that a host keeps while it is off.
 SUBNET = "10.213.77."
-FRONT = "front"
-BALANCER = "otlp.example.com"
-# What of the front this machine reaches.
-PORTS = {"grpc": 4317, "http": 4318, "prometheus": 9090, "loki": 3100}
+EXAMPLE = yaml.safe_load((ROOT / "inventory/scale.yml").read_text(encoding="utf-8"))
+# The host with the load balancer, the object storage, and what scrapes.
+(FRONT,) = EXAMPLE["balancer"]["hosts"]
+PORTS = {"grpc": 4317, "http": 4318, "mimir": 9009, "loki": 3100}
+S3_PORT = 7070
+TENANT = "claude-code"
 SENDER = "load"
 # Requests in the queues of collectors that keep up.
 FEW = 12
 PATIENCE = 240
+
+Groups = Mapping[str, Sequence[str]]
 
 
 def clear() -> None:
     hosts.clear(LABEL)
 
 
-class Cluster:
-    """`groups` are those of the inventory, each with the numbers of its nodes; none of a group is on the front."""
+def example(group: str) -> list[str]:
+    """The hosts of a group of the example, as docs/haproxy.cfg knows them."""
+    patterns = EXAMPLE["claude_code_observability"]["children"][group]["hosts"]
+    return [name for pattern in patterns for name in (expand_hostname_range(pattern) if "[" in pattern else [pattern])]
 
-    def __init__(self, folder: Path, groups: Mapping[str, Sequence[int]]) -> None:
+
+CLUSTERED = ("otel_collector", "mimir", "loki")
+# Each on hosts of its own, or one of each on every host.
+WHOLE: Groups = {group: example(group) for group in CLUSTERED}
+SMALL: Groups = {group: [f"node-{number}" for number in (1, 2, 3)] for group in CLUSTERED}
+
+
+class Cluster:
+    """The stack of the example on the hosts of `groups`, but for Grafana, and a sender who may send to it."""
+
+    def __init__(self, folder: Path, groups: Groups) -> None:
         self.folder = folder
-        self.groups = {name: [f"node-{number}" for number in numbers] or [FRONT] for name, numbers in groups.items()}
-        names = sorted({name for members in self.groups.values() for name in members} - {FRONT})
-        self.nodes = {name: TestHost(f"{NETWORK}-{name}") for name in names}
-        self.front = TestHost(f"{NETWORK}-{FRONT}")
+        self.groups: Groups = {**groups, "prometheus": [FRONT]}
+        names = dict.fromkeys(name for members in groups.values() for name in members)
+        self.nodes = {name: TestHost(f"{NETWORK}-{name.partition('.')[0]}") for name in names}
+        self.front = TestHost(f"{NETWORK}-front")
         self.ports = {name: free_port() for name in PORTS}
         self.site = Site(folder / "inventory.yml")
         secrets = SecretsDir(str(folder / "secrets"))
-        own = host_certificate(secrets, SENDER, [SENDER])
-        for name, text in own.items():
+        for name, text in host_certificate(secrets, SENDER, [SENDER]).items():
             (folder / f"{name}.pem").write_text(text)
         credential = Registry(secrets).credentials([SENDER])[0]
         self.access = Access(credential["header"], str(folder / "ca.pem"))
@@ -68,16 +85,21 @@ class Cluster:
         for name, node in self.nodes.items():
             node.start(SUITE, "plain", mirror, *self._network(name))
         published = [f"--publish=127.0.0.1:{here}:{PORTS[name]}" for name, here in self.ports.items()]
-        self.front.start(SUITE, "balancer", mirror, *self._network(FRONT), *published)
-        run("docker", "cp", str(ROOT / "docs/haproxy.cfg"), f"{self.front.name}:/etc/haproxy/haproxy.cfg")
-        self.front.sh("systemctl restart haproxy")
+        program = f"--volume={s3.program()}:/usr/local/bin/versitygw:ro"
+        self.front.start(SUITE, "balancer", mirror, program, *self._network(FRONT), *published)
+        access, secret = s3.CREDENTIALS.values()
+        buckets = " ".join(f"/srv/s3/{self._variables[f'{store}_s3_bucket']}" for store in ("mimir", "loki"))
+        self.front.sh(
+            f"mkdir -p {buckets} && systemd-run --quiet --unit=s3 --setenv=HOME=/root versitygw --access '{access}'"
+            f" --secret '{secret}' --region {self._variables['loki_s3_region']} --port :{S3_PORT} posix /srv/s3"
+        )
 
     def _network(self, name: str) -> list[str]:
-        """A node has the names that inventory/scale.yml and docs/haproxy.cfg know the hosts of its groups by."""
+        """A node has the names that the example knows the hosts of its groups by."""
         known = [
-            f"{group.removeprefix('otel_')}-{members.index(name) + 1}.example.com"
+            example(group)[members.index(name)]
             for group, members in self.groups.items()
-            if name in members
+            if name in members and name != FRONT
         ]
         aliases = [f"--network-alias={each}" for each in [name, *known]]
         return [f"--network={NETWORK}", f"--ip={self.address(name)}", *aliases]
@@ -85,41 +107,52 @@ class Cluster:
     def address(self, name: str) -> str:
         return f"{SUBNET}{10 + [FRONT, *self.nodes].index(name)}"
 
+    @property
+    def _variables(self) -> dict[str, Any]:
+        access, secret = s3.CREDENTIALS.values()
+        storage = f"{self.address(FRONT)}:{S3_PORT}"
+        return {
+            **EXAMPLE["claude_code_observability"]["vars"],
+            "vault_s3_access_key": access,
+            "vault_s3_secret_key": secret,
+            "mimir_s3_endpoint": storage,
+            "mimir_s3_insecure": True,
+            "loki_s3_endpoint": f"http://{storage}",
+            "stack_mirror": "file:///mirror",
+            "stack_secrets_dir": str(self.folder / "secrets"),
+        }
+
     def inventory(self, **variables: Any) -> None:
         """What the next play plays."""
-        every = {
+        children = {group: {"hosts": {name: {} for name in members}} for group, members in self.groups.items()}
+        docker = {
             "ansible_connection": "community.docker.docker",
             "ansible_python_interpreter": "/usr/bin/python3",
-            "stack_runtime": "systemd",
-            "stack_mirror": "file:///mirror",
-            "stack_listen_address": "0.0.0.0",
             "stack_secrets_dir": str(self.folder / "secrets"),
-            "otel_collector_external_url": f"https://{BALANCER}:4318",
-            **variables,
         }
+        every = {FRONT: self.front, **self.nodes}
         own = {
-            name: {"ansible_host": f"{NETWORK}-{name}", "stack_address": self.address(name)}
-            for name in [FRONT, *self.nodes]
+            name: {**docker, "ansible_host": host.name, "stack_address": self.address(name)}
+            for name, host in every.items()
         }
-        children = {group: {"hosts": {name: own[name] for name in members}} for group, members in self.groups.items()}
-        text = json.dumps({"claude_code_observability": {"children": children, "vars": every}})
-        self.site.inventory.write_text(text)
+        inventory = {
+            "claude_code_observability": {"children": children, "vars": {**self._variables, **variables}},
+            "balancer": {"hosts": {FRONT: {}}},
+            "all": {"hosts": own},
+        }
+        self.site.inventory.write_text(json.dumps(inventory))
 
     # Reached.
 
     @property
     def prometheus(self) -> Prometheus:
-        return Prometheus(self._store("prometheus"))
+        """What answers as one."""
+        url = f"https://127.0.0.1:{self.ports['mimir']}/prometheus"
+        return Prometheus(Store(url, self.tls, (("X-Scope-OrgID", TENANT),)))
 
     @property
     def loki(self) -> Loki:
-        return Loki(self._store("loki"))
-
-    def _store(self, name: str) -> Store:
-        return Store(f"https://127.0.0.1:{self.ports[name]}", self.tls)
-
-    def host(self, name: str) -> TestHost:
-        return {FRONT: self.front, **self.nodes}[name]
+        return Loki(Store(f"https://127.0.0.1:{self.ports['loki']}", self.tls))
 
     # What shows how it is.
 
@@ -134,12 +167,12 @@ class Cluster:
     # What happens to it.
 
     def stop_metrics(self) -> None:
-        for name in self.groups["prometheus"]:
-            self.host(name).sh("systemctl stop prometheus")
+        for name in self.groups["mimir"]:
+            self.nodes[name].sh("systemctl stop mimir")
 
     def start_metrics(self) -> None:
-        for name in self.groups["prometheus"]:
-            self.host(name).sh("systemctl start prometheus")
+        for name in self.groups["mimir"]:
+            self.nodes[name].sh("systemctl start --no-block mimir")
 
     def recovered(self, at_most: int = FEW) -> None:
         wait(f"at most {at_most} requests wait", lambda: 0 <= self.waiting() <= at_most, PATIENCE)

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.faults.fault import Fault, count, table
 from tests.faults.load import Senders
-from tests.scale.cluster import PATIENCE, SENDER, Cluster, clear, waiting
+from tests.scale.cluster import PATIENCE, SENDER, SMALL, WHOLE, Cluster, clear, waiting
 from tests.tools.hosts import wait
 from tests.tools.otlp import GrpcSender, HttpSender, Sender
 
@@ -28,7 +28,7 @@ KILLS = int(os.environ.get("SCALE_KILLS", "1"))
 # Seconds for which something is away.
 AWAY = 5
 TABLE = pytest.StashKey[list[str]]()
-GROUPS = {"otel_collector": [1, 2, 3], "prometheus": [], "loki": []}
+GROUPS = WHOLE if os.environ.get("SCALE_WHOLE") else SMALL
 
 
 @dataclass
@@ -119,6 +119,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     begun = time.monotonic()
     cluster.start()
     cluster.inventory()
+    cluster.site.play("../docs/haproxy")
     cluster.site.play("site")
     print(f"\ninstalled: {time.monotonic() - begun:.0f} s", flush=True)
     http, grpc = (f"127.0.0.1:{cluster.ports[name]}" for name in ("http", "grpc"))

@@ -9,7 +9,7 @@ import socket
 import ssl
 
 from tests.faults.fault import told, wrong
-from tests.scale.cluster import BALANCER
+from tests.scale.cluster import FRONT
 from tests.scale.conftest import SENDERS, Story
 from tests.tools.ledger import side_by_side, total
 
@@ -31,7 +31,7 @@ def test_a_rolling_change_makes_no_client_give_up(story: Story) -> None:
 def test_what_answers_behind_the_balancer_has_its_name(story: Story) -> None:
     place = ("127.0.0.1", story.cluster.ports["http"])
     tls = ssl.create_default_context(cafile=story.cluster.access.ca)
-    with socket.create_connection(place, timeout=10) as plain, tls.wrap_socket(plain, server_hostname=BALANCER):
+    with socket.create_connection(place, timeout=10) as plain, tls.wrap_socket(plain, server_hostname=FRONT):
         pass
 
 
