@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "claude_code.observability" / "bundle"
@@ -41,15 +42,20 @@ def free_port() -> int:
 class Running:
     """One program that can be killed and started again with the same arguments."""
 
-    def __init__(self, argv: Sequence[str], ready_url: str, log: Path) -> None:
-        self.argv, self.ready_url, self.log = list(argv), ready_url, log
+    def __init__(self, argv: Sequence[str], ready_url: str, log: Path, tls: ssl.SSLContext | None = None) -> None:
+        self.argv, self.ready_url, self.log, self.tls = list(argv), ready_url, log, tls
+        self.environment: Mapping[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait for its own word. Raises RuntimeError with the end of its log."""
+        environment = {**os.environ, **self.environment}
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self.argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            self._process = subprocess.Popen(
+                self.argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment
+            )
+        handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self.tls))
+        opener = urllib.request.build_opener(*handlers)
         end = time.monotonic() + START_TIMEOUT
         while True:
             try:
