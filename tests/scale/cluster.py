@@ -35,6 +35,8 @@ PORTS = {"grpc": 4317, "http": 4318, "mimir": 9009, "loki": 3100}
 S3_PORT = 7070
 TENANT = "claude-code"
 SENDER = "load"
+# The port of each, and what makes it write what it has in memory.
+STORES = {"mimir": (9009, "/ingester/flush?wait=true"), "loki": (3100, "/flush")}
 # Requests in the queues of collectors that keep up.
 FEW = 12
 PATIENCE = 240
@@ -164,7 +166,27 @@ class Cluster:
         counts = [waiting(collector) for collector in self.collectors()]
         return -1 if -1 in counts else sum(counts)
 
+    def ready(self, host: str, store: str) -> bool:
+        return "ready" in self._asked(host, store, "/ready")
+
+    def objects(self, store: str) -> int:
+        """How many files are in its bucket."""
+        return int(self.front.sh(f"find /srv/s3/{self._variables[f'{store}_s3_bucket']} -type f | wc -l"))
+
+    def _asked(self, host: str, store: str, path: str, *options: str) -> str:
+        """The answer of one of the hosts by itself, empty while there is none."""
+        tls = f"/etc/{store}/current/tls"
+        key = f"--cacert {tls}/ca.pem --cert {tls}/certificate.pem --key {tls}/key.pem"
+        url = f"https://127.0.0.1:{STORES[store][0]}{path}"
+        return self.nodes[host].sh(f"curl --silent --fail {key} {' '.join(options)} '{url}'", check=False)
+
     # What happens to it.
+
+    def flush(self) -> None:
+        """What the stores have in memory goes to the object storage."""
+        for store, (_port, path) in STORES.items():
+            for host in self.groups[store]:
+                self._asked(host, store, path, "--request POST")
 
     def stop_metrics(self) -> None:
         for name in self.groups["mimir"]:
@@ -175,6 +197,9 @@ class Cluster:
             self.nodes[name].sh("systemctl start --no-block mimir")
 
     def recovered(self, at_most: int = FEW) -> None:
+        for name in STORES:
+            for host in self.groups[name]:
+                wait(f"{name} of {host} is ready", lambda host=host, name=name: self.ready(host, name), PATIENCE)  # type: ignore[misc]
         wait(f"at most {at_most} requests wait", lambda: 0 <= self.waiting() <= at_most, PATIENCE)
 
 

@@ -9,19 +9,31 @@ import socket
 import ssl
 
 from tests.faults.fault import told, wrong
-from tests.scale.cluster import FRONT
+from tests.scale.cluster import FRONT, PATIENCE, STORES
 from tests.scale.conftest import SENDERS, Story
-from tests.tools.ledger import side_by_side, total
+from tests.tools.hosts import wait
+from tests.tools.ledger import Ledger, side_by_side, total
+
+
+def found(story: Story) -> dict[str, dict[str, Ledger]]:
+    cluster, senders = story.cluster, story.senders
+    return told(senders.ledgers, cluster.prometheus, cluster.loki, senders.begun)
 
 
 def test_nothing_is_lost_and_nothing_counts_twice(story: Story) -> None:
-    cluster, senders = story.cluster, story.senders
-    sessions = told(senders.ledgers, cluster.prometheus, cluster.loki, senders.begun)
+    sessions = found(story)
     print(side_by_side(f"{len(sessions)} sessions", total(sessions.values())))
     assert len(sessions) == SENDERS
     assert not wrong(sessions)
     assert {fault.name: (fault.lost, fault.twice) for fault in story.faults if fault.lost or fault.twice} == {}
     assert all(fault.acknowledged for fault in story.faults[:-1])
+
+
+def test_what_is_in_the_object_storage_counts_once(story: Story) -> None:
+    story.cluster.flush()
+    for store in STORES:
+        wait(f"{store} has written to its bucket", lambda store=store: story.cluster.objects(store) > 1, PATIENCE)
+    assert not wrong(found(story))
 
 
 def test_a_rolling_change_makes_no_client_give_up(story: Story) -> None:
