@@ -1,0 +1,77 @@
+# Copyright (c) claude_code.observability contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host with Mimir beside everything else, beyond loopback: played, played again, and found well by every playbook."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.tools import hosts
+from tests.tools.hosts import Site, TestHost
+from tests.tools.programs import CACHE
+
+SUITE = "mimir"
+HOST = TestHost("ccobs-mimir")
+
+
+@dataclass(frozen=True)
+class Played:
+    site: Site
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    folder = tmp_path_factory.mktemp("host")
+    HOST.start(SUITE, "plain", f"--volume={CACHE}/mirror:/mirror:ro")
+    groups = ("mimir", "prometheus", "loki", "otel_collector")
+    variables = {
+        "ansible_connection": "community.docker.docker",
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "stack_runtime": "systemd",
+        "stack_mirror": "file:///mirror",
+        "stack_listen_address": "0.0.0.0",
+        "stack_secrets_dir": str(folder / "secrets"),
+    }
+    children = {group: {"hosts": {HOST.name: {}}} for group in groups}
+    inventory = {"claude_code_observability": {"vars": variables, "children": children}}
+    (folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
+    site = Site(folder / "hosts.yml")
+    try:
+        site.play("stack")
+        yield Played(site, folder)
+    finally:
+        hosts.clear(f"claude_code.observability.test={SUITE}", ("ps --all",))
+
+
+def test_a_second_play_changes_nothing(played: Played) -> None:
+    assert re.search(rf"{HOST.name} .* changed=0 ", played.site.play("stack", "--diff"))
+
+
+def test_verify_finds_the_probe_in_mimir(played: Played) -> None:
+    rows = played.folder / "rows.json"
+    output = played.site.play("verify", "-e", f"verify_json={rows}")
+    found = {row["check"]: row["result"] for row in json.loads(rows.read_text())["stack"]}
+    assert found["Mimir has the probe"] == "ok", output
+    assert "broken" not in found.values()
+
+
+def test_status_names_it_and_asks_it(played: Played) -> None:
+    status = played.folder / "status.json"
+    played.site.play("status", "-e", f"status_json={status}", "-e", "status_fail=true")
+    (mimir,) = [row for row in json.loads(status.read_text())["components"] if row["component"] == "mimir"]
+    assert (mimir["state"], mimir["health"], mimir["encryption"]) == ("running", "ok", "tls")
+
+
+def test_its_port_asks_for_a_certificate(played: Played) -> None:
+    asked = HOST.sh("curl --silent --insecure https://127.0.0.1:9009/ready; echo $?", check=False)
+    # 56: it hung up.
+    assert asked.splitlines()[-1] == "56"
