@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.acceptance.testbed import CACHE, ROOT, run
+from tests.tools import hosts
 from tests.tools.ledger import Ledger
 
 SUITE = "agent"
@@ -121,11 +122,7 @@ class Laptop(Host):
 
 
 def clear() -> None:
-    """Removes what this or an interrupted run has left."""
-    for kind, remove in (("ps --all", "rm --force --volumes"), ("network ls", "network rm")):
-        left = run("docker", *kind.split(), "--quiet", "--filter", f"label={LABEL}").split()
-        if left:
-            run("docker", *remove.split(), *left)
+    hosts.clear(LABEL)
 
 
 @dataclass(frozen=True)

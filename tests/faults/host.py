@@ -15,7 +15,9 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.acceptance.testbed import CACHE, ROOT, run
+from tests.acceptance.testbed import CACHE, ROOT
+from tests.tools import hosts
+from tests.tools.hosts import TestHost, run
 from tests.tools.programs import free_port
 
 SUITE = "faults"
@@ -158,14 +160,7 @@ class Host:
     # What happens to it.
 
     def kill(self, component: str) -> None:
-        """kill -9 by the number that this machine knows the process by, so that no runtime takes it for a stop."""
-        for line in run("docker", "top", NAME, "-eo", "pid,args").splitlines():
-            pid, _space, command = line.strip().partition(" ")
-            if command.strip().startswith(f"/opt/{component}/"):
-                argv = ["kill", "-KILL", pid]
-                run(*(argv if os.geteuid() == 0 else ["sudo", *argv]))
-                return
-        raise AssertionError(f"no process of {component}")
+        TestHost(NAME).kill(component)
 
     def fill(self, component: str, share: float, rate: int) -> None:
         """Until the disk of its data takes nothing any more."""
@@ -205,8 +200,4 @@ class Host:
 
 
 def clear() -> None:
-    """Removes what this or an interrupted run has left."""
-    for kind, remove in (("ps --all", "rm --force --volumes"), ("volume ls", "volume rm")):
-        left = run("docker", *kind.split(), "--quiet", "--filter", f"label={LABEL}").split()
-        if left:
-            run("docker", *remove.split(), *left)
+    hosts.clear(LABEL, ("ps --all", "volume ls"))
