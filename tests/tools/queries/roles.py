@@ -35,6 +35,9 @@ def files(role: str, kind: str = "files", **variables: Any) -> dict[str, str]:
         "__component_preflight": {"disk": {name: {"total": 2 * 10**12} for name in ("loki", "prometheus")}},
         **variables,
     }
+    known.setdefault(
+        "group_names", [group for group, hosts in known["groups"].items() if known["inventory_hostname"] in hosts]
+    )
     known["hostvars"] = {HOST: known, **variables.get("hostvars", {})}
     made: dict[str, str] = Templar(DataLoader(), variables=known).resolve_variable_expression(f"__{role}_{kind}")
     return {str(name): str(text) for name, text in made.items()}
