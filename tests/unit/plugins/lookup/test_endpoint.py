@@ -165,3 +165,31 @@ UPSTREAM = {**OFF_LOOPBACK, "stack_tls": "terminated_upstream"}
 )
 def test_beyond_loopback_it_is_https(variables: dict[str, Any], component: str, port: str, answer: str) -> None:
     assert ask(component, dict(variables), port=port) == [answer]
+
+
+MIMIR = {**ALONE, "mimir": ["here"]}
+
+
+@pytest.mark.parametrize(
+    ("variables", "options", "answer"),
+    [
+        ({"groups": ALONE}, {}, ["http://prometheus:9090"]),
+        ({"groups": ALONE}, {"path": "otlp"}, ["http://prometheus:9090/api/v1/otlp"]),
+        ({"groups": ALONE}, {"path": "write"}, ["http://prometheus:9090/api/v1/write"]),
+        ({"groups": MIMIR}, {}, ["http://mimir:9009/prometheus"]),
+        ({"groups": MIMIR}, {"path": "otlp", "viewpoint": "host"}, ["http://127.0.0.1:9009/otlp"]),
+        ({"groups": MIMIR}, {"path": "write"}, ["http://mimir:9009/api/v1/push"]),
+        ({"groups": MIMIR}, {"scheme": ""}, ["mimir:9009"]),
+        ({"groups": {**MIMIR, "mimir": ["there", "other"]}}, {}, ["http://there:9009/prometheus"]),
+        (
+            {"groups": MIMIR, "mimir_external_url": "https://balancer:9/"},
+            {"path": "write"},
+            ["https://balancer:9/api/v1/push"],
+        ),
+        ({"groups": ALONE, "mimir_external_url": "https://mimir.example"}, {}, ["https://mimir.example/prometheus"]),
+        ({"groups": {}, "prometheus_external_url": "https://prom/x"}, {"path": "otlp"}, ["https://prom/x/api/v1/otlp"]),
+        ({"groups": {}}, {}, []),
+    ],
+)
+def test_where_metrics_are(variables: dict[str, Any], options: dict[str, Any], answer: list[str]) -> None:
+    assert ask("metrics", variables, **options) == answer
