@@ -20,7 +20,7 @@ from ansible_collections.claude_code.observability.plugins.plugin_utils._senders
 from tests.tools import hosts, s3
 from tests.tools.hosts import ROOT, Site, TestHost, run, wait
 from tests.tools.ledger import Loki, Prometheus, Store
-from tests.tools.otlp import Access
+from tests.tools.otlp import Access, GrpcSender, HttpSender
 from tests.tools.programs import CACHE, free_port
 
 SUITE = "scale"
@@ -145,6 +145,12 @@ class Cluster:
         self.site.inventory.write_text(json.dumps(inventory))
 
     # Reached.
+
+    def grpc(self) -> GrpcSender:
+        return GrpcSender(f"127.0.0.1:{self.ports['grpc']}", self.access)
+
+    def http(self, encoding: str = "protobuf") -> HttpSender:
+        return HttpSender(f"https://127.0.0.1:{self.ports['http']}", encoding, self.access)
 
     @property
     def prometheus(self) -> Prometheus:

@@ -20,8 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.faults.fault import Fault, count, table
 from tests.faults.load import Senders
 from tests.scale.cluster import PATIENCE, SENDER, SMALL, WHOLE, Cluster, clear, waiting
-from tests.tools.hosts import wait
-from tests.tools.otlp import GrpcSender, HttpSender, Sender
+from tests.tools.hosts import TestHost, wait
 
 SENDERS = int(os.environ.get("SCALE_SENDERS", "60"))
 KILLS = int(os.environ.get("SCALE_KILLS", "1"))
@@ -36,8 +35,9 @@ class Story:
     cluster: Cluster
     senders: Senders
     faults: list[Fault] = field(default_factory=list)
-    # How many requests the rolling change made their senders give up for a while.
+    # How many requests a rolling change made their senders give up for a while, and when each collector was away.
     given_up: int = 0
+    away: list[tuple[float, float]] = field(default_factory=list)
 
     @contextmanager
     def fault(self, name: str, times: int = 1) -> Iterator[Fault]:
@@ -84,6 +84,7 @@ class Story:
             self.cluster.inventory(otel_collector_memory_limit="500M")
             self.cluster.site.play("site")
             self.given_up = self.senders.given_up - before
+            self.away = [restarted(collector) for collector in self.cluster.collectors()]
             self.recovers(fault)
 
     def kills_of_nodes(self) -> None:
@@ -112,6 +113,14 @@ class Story:
         )
 
 
+def restarted(collector: TestHost) -> tuple[float, float]:
+    """When it last stopped and started, in seconds of this machine."""
+    properties = "InactiveEnterTimestampMonotonic,ActiveEnterTimestampMonotonic"
+    said = collector.sh(f"systemctl show --property={properties} otel-collector").splitlines()
+    at = {name: int(value) / 1e6 for name, value in (line.split("=") for line in said)}
+    return at["InactiveEnterTimestampMonotonic"], at["ActiveEnterTimestampMonotonic"]
+
+
 @pytest.fixture(scope="session")
 def story(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Story]:
     clear()
@@ -122,12 +131,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     cluster.site.play("../docs/haproxy")
     cluster.site.play("site")
     print(f"\ninstalled: {time.monotonic() - begun:.0f} s", flush=True)
-    http, grpc = (f"127.0.0.1:{cluster.ports[name]}" for name in ("http", "grpc"))
-    senders: list[Sender] = [
-        GrpcSender(grpc, cluster.access) if number % 2 else HttpSender(f"https://{http}", access=cluster.access)
-        for number in range(SENDERS)
-    ]
-    story = Story(cluster, Senders(senders))
+    story = Story(cluster, Senders(cluster.grpc() if number % 2 else cluster.http() for number in range(SENDERS)))
     try:
         story.senders.start()
         for fault in story.all():

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import socket
 import ssl
+from itertools import pairwise
 
 from tests.faults.fault import told, wrong
 from tests.scale.cluster import FRONT, PATIENCE, STORES
 from tests.scale.conftest import SENDERS, Story
+from tests.tools import replay
+from tests.tools.check_totals import compare
 from tests.tools.hosts import wait
 from tests.tools.ledger import Ledger, side_by_side, total
 
@@ -36,7 +39,21 @@ def test_what_is_in_the_object_storage_counts_once(story: Story) -> None:
     assert not wrong(found(story))
 
 
-def test_a_rolling_change_makes_no_client_give_up(story: Story) -> None:
+def test_recordings_have_their_known_totals(story: Story) -> None:
+    cluster = story.cluster
+    sent = [
+        replay.replay(path, sender)
+        for path in replay.files()
+        for sender in (cluster.grpc(), cluster.http("json" if path.name.startswith("http-json") else "protobuf"))
+    ]
+    checks = compare(sent, cluster.prometheus, cluster.loki, PATIENCE)
+    assert [check.table() for check in checks if check.wrong()] == []
+
+
+def test_a_change_takes_one_collector_after_another(story: Story) -> None:
+    away = sorted(story.away)
+    # The next stops when the one before has answered for five seconds, long enough for the balancer to see it.
+    assert [next_stop - start > 5 for (_stop, start), (next_stop, _start) in pairwise(away)] == [True, True], away
     assert story.given_up == 0
 
 
