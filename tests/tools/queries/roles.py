@@ -21,6 +21,12 @@ HOST = "stack"
 
 def files(role: str, kind: str = "files", **variables: Any) -> dict[str, str]:
     """The configuration files of a component role by name, or its secrets."""
+    made: dict[str, str] = value(role, f"__{role}_{kind}", **variables)
+    return {str(name): str(text) for name, text in made.items()}
+
+
+def value(role: str, expression: str, **variables: Any) -> Any:
+    """What an expression is for a component role."""
     if AnsibleCollectionConfig.collection_finder is None:
         init_plugin_loader([str(ROOT / ".collections")])
     place = ROOT / "roles" / role
@@ -39,8 +45,7 @@ def files(role: str, kind: str = "files", **variables: Any) -> dict[str, str]:
         "group_names", [group for group, hosts in known["groups"].items() if known["inventory_hostname"] in hosts]
     )
     known["hostvars"] = {HOST: known, **variables.get("hostvars", {})}
-    made: dict[str, str] = Templar(DataLoader(), variables=known).resolve_variable_expression(f"__{role}_{kind}")
-    return {str(name): str(text) for name, text in made.items()}
+    return Templar(DataLoader(), variables=known).resolve_variable_expression(expression)
 
 
 @cache

@@ -1,0 +1,84 @@
+# Copyright (c) claude_code.observability contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Several hosts of Loki, and a move to an object store, are refused where events would no longer be found."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from tests.tools.queries import roles
+
+S3 = {"loki_s3_endpoint": "https://s3.example.com", "loki_s3_bucket": "events"}
+SEVERAL = {
+    "groups": {"loki": ["stack", "second", "third"], "all": ["stack", "second", "third"]},
+    "hostvars": {"second": {"stack_address": "10.0.0.2"}, "third": {"stack_address": "10.0.0.3"}},
+    "stack_address": "10.0.0.1",
+    "stack_listen_address": "0.0.0.0",
+}
+FILES = {"disk_bytes": 10**12, "events_in": "files"}
+BEFORE_THERE_WAS_A_CHOICE = {"disk_bytes": 10**12}
+
+
+def day(offset: int) -> str:
+    return (datetime.now(timezone.utc) + timedelta(days=offset)).strftime("%Y-%m-%d")
+
+
+def refusals(kind: str, **variables: Any) -> list[str]:
+    """What is refused, each by the variable that its message names first."""
+    demands = roles.value("loki", f"__loki_{kind}demands", **variables)
+    return [demand["message"] for demand in demands if not demand["ok"]]
+
+
+def of_history(marker: dict[str, Any], **variables: Any) -> list[str]:
+    found = {"components": {"loki": {"marker": marker}}, "disk": {"loki": {"total": 2 * 10**12}}}
+    return refusals("history_", __component_preflight=found, **variables)
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({}, None),
+        (S3, None),
+        ({**SEVERAL, **S3}, None),
+        (SEVERAL, "loki_s3_endpoint is empty"),
+        ({**SEVERAL, **S3, "stack_listen_address": "127.0.0.1"}, "loki_listen_address is 127.0.0.1"),
+        ({**SEVERAL, **S3, "stack_address": "loki-1.example.com"}, "Set stack_address of stack"),
+        ({**SEVERAL, **S3, "loki_replication_factor": 4}, "loki_replication_factor is 4"),
+        ({**S3, "loki_s3_endpoint": "s3.example.com"}, "loki_s3_endpoint is s3.example.com; write a URL"),
+        ({**S3, "loki_s3_bucket": ""}, "loki_s3_bucket is empty"),
+        ({**S3, "loki_s3_secret_key": "secret"}, "one is empty"),
+        ({**S3, "loki_s3_from": "tomorrow"}, "loki_s3_from is tomorrow; write a day"),
+    ],
+)
+def test_what_is_asked_makes_sense(variables: dict[str, Any], named: str | None) -> None:
+    said = refusals("", **variables)
+    assert len(said) == (named is not None), said
+    assert (named or "") in "".join(said)
+
+
+@pytest.mark.parametrize(
+    ("marker", "variables", "named"),
+    [
+        ({}, S3, None),
+        (FILES, {}, None),
+        ({**FILES, "events_in": "s3"}, S3, None),
+        (FILES, S3, "Set loki_s3_from to a day after"),
+        (BEFORE_THERE_WAS_A_CHOICE, S3, "Set loki_s3_from to a day after"),
+        (FILES, {**S3, "loki_s3_from": day(1)}, None),
+        (FILES, {**S3, "loki_s3_from": day(0)}, "Set it to a day after that"),
+        ({**FILES, "s3_from": day(-2)}, {**S3, "loki_s3_from": day(-2)}, None),
+        ({**FILES, "s3_from": day(-2)}, {**S3, "loki_s3_from": day(5)}, "Set it to that."),
+        ({**FILES, "s3_from": day(-2)}, {}, "Set it as it was"),
+        ({**FILES, "events_in": "s3"}, {}, "Set it as it was"),
+        ({**FILES, "s3_from": day(-2)}, {**SEVERAL, **S3, "loki_s3_from": day(-2)}, "Leave one host in the group"),
+        ({**FILES, "s3_from": day(-33)}, {**SEVERAL, **S3, "loki_s3_from": day(-33)}, None),
+    ],
+)
+def test_events_are_found_again(marker: dict[str, Any], variables: dict[str, Any], named: str | None) -> None:
+    said = of_history(marker, **variables)
+    assert bool(said) == (named is not None), said
+    assert (named or "") in "".join(said)
