@@ -174,7 +174,7 @@ soak-scale: setup-test test-bundle ## The same on nine nodes, with 5 kills of ea
 test-quickstart: setup-test test-bundle ## make quickstart by an ordinary user on a fresh machine
 	@.venv/bin/pytest tests/quickstart
 
-.PHONY: soak-fleet bench-capacity bench-fleet bench-month bench-secure
+.PHONY: soak-fleet bench-capacity bench-fleet bench-month bench-scale bench-secure
 soak-fleet: setup-test ## The rollout test with 200 laptops
 	@FLEET_HOSTS=200 .venv/bin/pytest tests/fleet
 
@@ -186,6 +186,9 @@ bench-capacity: setup-dev test-bundle ## The model of make capacity against real
 
 bench-month: test-bundle ## Time of every panel and rule over a month of 1,000 developers (DEVELOPERS=50 DAYS=5: a minute or two)
 	@.venv/bin/python -m benchmarks.month $(if $(DEVELOPERS),--developers $(DEVELOPERS)) $(if $(DAYS),--days $(DAYS))
+
+bench-scale: setup-test test-bundle ## What a second and a third collector bring (ROUNDS=3)
+	@.venv/bin/python -m benchmarks.scale $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench-secure: setup-dev test-bundle ## What TLS, tokens, identity and privacy cost the collector, 1,000 senders (ROUNDS=3)
 	@.venv/bin/python -m benchmarks.secure $(if $(ROUNDS),--rounds $(ROUNDS))

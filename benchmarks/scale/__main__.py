@@ -30,6 +30,7 @@ from benchmarks.capacity.model import REQUESTS_A_SECOND
 from benchmarks.month.text import table
 from benchmarks.secure.load import PATIENCE, TURN_S, Made, Played, Recordings, play, sessions
 from benchmarks.secure.sides import Collector, Company, Stores, get
+from tests.tools.programs import CACHE
 from tests.tools.queries.vocabulary import ROOT
 
 COLLECTORS = 3
@@ -128,6 +129,8 @@ def measure(folder: Path, options: argparse.Namespace) -> Iterator[str]:
     accepted = {count: [0, 0] for count in rounds}
     recordings = Recordings()
     first = time.time() - (options.rounds + 1) * TURN_S
+    (archive,) = CACHE.glob(f"mirror/images/otel-collector-{VERSION}-*.tar")
+    subprocess.run(["docker", "load", "--quiet", "--input", str(archive)], check=True, stdout=subprocess.DEVNULL)
     with ExitStack() as running:
         running.enter_context(stores.up())
         for collector in collectors:
