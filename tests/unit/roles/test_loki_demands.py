@@ -48,7 +48,11 @@ def of_history(marker: dict[str, Any], **variables: Any) -> list[str]:
         ({**SEVERAL, **S3, "stack_listen_address": "127.0.0.1"}, "loki_listen_address is 127.0.0.1"),
         ({**SEVERAL, **S3, "stack_address": "loki-1.example.com"}, "Set stack_address of stack"),
         ({**SEVERAL, **S3, "loki_replication_factor": 4}, "loki_replication_factor is 4"),
-        ({**S3, "loki_s3_endpoint": "s3.example.com"}, "loki_s3_endpoint is s3.example.com; write a URL"),
+        ({**S3, "loki_s3_endpoint": "s3.example.com"}, None),
+        (
+            {**S3, "loki_s3_endpoint": "https://s3.example.com/events"},
+            "loki_s3_endpoint is https://s3.example.com/events; write",
+        ),
         ({**S3, "loki_s3_bucket": ""}, "loki_s3_bucket is empty"),
         ({**S3, "loki_s3_secret_key": "secret"}, "one is empty"),
         ({**S3, "loki_s3_from": "tomorrow"}, "loki_s3_from is tomorrow; write a day"),
