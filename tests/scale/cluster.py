@@ -90,7 +90,7 @@ class Cluster:
         program = f"--volume={s3.program()}:/usr/local/bin/versitygw:ro"
         self.front.start(SUITE, "balancer", mirror, program, *self._network(FRONT), *published)
         access, secret = s3.CREDENTIALS.values()
-        buckets = " ".join(f"/srv/s3/{self._variables[f'{store}_s3_bucket']}" for store in ("mimir", "loki"))
+        buckets = " ".join(f"/srv/s3/{self._variables[f'{store}_s3_bucket']}" for store in STORES)
         self.front.sh(
             f"mkdir -p {buckets} && systemd-run --quiet --unit=s3 --setenv=HOME=/root versitygw --access '{access}'"
             f" --secret '{secret}' --region {self._variables['loki_s3_region']} --port :{S3_PORT} posix /srv/s3"
@@ -112,14 +112,12 @@ class Cluster:
     @property
     def _variables(self) -> dict[str, Any]:
         access, secret = s3.CREDENTIALS.values()
-        storage = f"{self.address(FRONT)}:{S3_PORT}"
         return {
             **EXAMPLE["claude_code_observability"]["vars"],
             "vault_s3_access_key": access,
             "vault_s3_secret_key": secret,
-            "mimir_s3_endpoint": storage,
-            "mimir_s3_insecure": True,
-            "loki_s3_endpoint": f"http://{storage}",
+            **{f"{store}_s3_endpoint": f"{self.address(FRONT)}:{S3_PORT}" for store in STORES},
+            **{f"{store}_s3_insecure": True for store in STORES},
             "stack_mirror": "file:///mirror",
             "stack_secrets_dir": str(self.folder / "secrets"),
         }
