@@ -112,12 +112,14 @@ class Cluster:
     @property
     def _variables(self) -> dict[str, Any]:
         access, secret = s3.CREDENTIALS.values()
+        storage = f"{self.address(FRONT)}:{S3_PORT}"
         return {
             **EXAMPLE["claude_code_observability"]["vars"],
             "vault_s3_access_key": access,
             "vault_s3_secret_key": secret,
-            **{f"{store}_s3_endpoint": f"{self.address(FRONT)}:{S3_PORT}" for store in STORES},
-            **{f"{store}_s3_insecure": True for store in STORES},
+            "mimir_s3_endpoint": storage,
+            "mimir_s3_insecure": True,
+            "loki_s3_endpoint": f"http://{storage}",
             "stack_mirror": "file:///mirror",
             "stack_secrets_dir": str(self.folder / "secrets"),
         }
