@@ -63,7 +63,9 @@ def test_rules_of_prometheus_are_evaluated(stack: BesidePrometheus) -> None:
         return [{**rule, "group": group["name"]} for group in groups for rule in group["rules"]]
 
     def names(store: str) -> list[tuple[str, ...]]:
-        return sorted((rule["group"], rule["name"], rule["query"]) for rule in rules(store))
+        # Alerts on the stack itself ask for other programs.
+        asked = ((rule["group"], rule["name"], rule["query"]) for rule in rules(store))
+        return sorted(each[:2] if each[0] == "claude-code-stack" else each for each in asked)
 
     assert names("mimir") == names("prometheus")
     end = time.monotonic() + TIMEOUT
