@@ -3,9 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Blocks of Prometheus on disk, and the cut of one at the midnights of UTC.
 
-Mimir takes blocks that lie within a day; Prometheus makes them as long as a month. A cut copies chunks as they are and
-keeps the table of symbols, so that little more than the lists of series is written anew. Only a chunk that crosses
-midnight is unpacked.
+Mimir takes blocks that lie within a day; Prometheus makes them as long as a month. A cut copies chunks as they are, and
+writes the lists of series anew. Only a chunk that crosses midnight is unpacked.
 """
 
 from __future__ import annotations
@@ -56,10 +55,9 @@ class Chunk(NamedTuple):
 
 
 class Series(NamedTuple):
-    """Its labels as numbers of symbols, and as they stand in the index; first time, last time, place of each chunk."""
+    """The numbers of the symbols of its labels; first time, last time and place of each chunk."""
 
     labels: list[tuple[int, int]]
-    written: bytes
     chunks: list[tuple[int, int, int]]
 
 
@@ -121,7 +119,14 @@ def cut(block: Block, names: Mapping[int, str], target: Path) -> Iterator[Block]
     """Writes the parts of a block that these days have, where there is any, by names. Raises BlockError."""
     try:
         with Reader(block) as reader:
-            parts = {day: _Part(block, reader, target / name) for day, name in names.items()}
+            used: dict[int, set[int]] = {day: set() for day in names}
+            for series in reader.series():
+                symbols = [number for label in series.labels for number in label]
+                for first, last, _place in series.chunks:
+                    for day in range(first // DAY, last // DAY + 1):
+                        if day in used:
+                            used[day].update(symbols)
+            parts = {day: _Part(block, reader, used[day], target / name) for day, name in names.items()}
             for series in reader.series():
                 for day, chunks in _by_day(series, reader, parts).items():
                     parts[day].add(series, chunks)
@@ -181,9 +186,10 @@ class Reader:
                 raise BlockError("its index is damaged, or of a version that is not known here")
             self._toc = [int.from_bytes(toc[at : at + 8], "big") for at in range(0, 48, 8)]
             at = self._toc[0]
-            self.symbols = self._index[at : at + 8 + int.from_bytes(self._index[at : at + 4], "big")]
-            if crc32c(self.symbols[4:-4]) != self.symbols[-4:]:
+            symbols = self._index[at : at + 8 + int.from_bytes(self._index[at : at + 4], "big")]
+            if crc32c(symbols[4:-4]) != symbols[-4:]:
                 raise BlockError("the checksum of its symbols is wrong")
+            self.symbols = _symbols(symbols)
         except BaseException:
             self.close()
             raise
@@ -201,15 +207,6 @@ class Reader:
     def _mapped(self, path: Path) -> mmap.mmap:
         self._files.append(path.open("rb"))
         return mmap.mmap(self._files[-1].fileno(), 0, access=mmap.ACCESS_READ)
-
-    def strings(self) -> list[bytes]:
-        """The symbols by number, each with its length before it."""
-        found, at = [], 8
-        for _number in range(int.from_bytes(self.symbols[4:8], "big")):
-            length, text = uvarint(self.symbols, at)
-            found.append(self.symbols[at : text + length])
-            at = text + length
-        return found
 
     def series(self) -> Iterator[Series]:
         """All of them, in the order of their labels."""
@@ -235,6 +232,16 @@ class Reader:
         return uvarint(self._segments[place >> 32], place & 0xFFFFFFFF)[0] + 6
 
 
+def _symbols(section: bytes) -> list[bytes]:
+    """The symbols by number, each with its length before it."""
+    found, at = [], 8
+    for _number in range(int.from_bytes(section[4:8], "big")):
+        length, text = uvarint(section, at)
+        found.append(section[at : text + length])
+        at = text + length
+    return found
+
+
 def _series(body: bytes) -> Series:
     labels, chunks = [], []
     number, at = uvarint(body, 0)
@@ -242,7 +249,6 @@ def _series(body: bytes) -> Series:
         name, at = uvarint(body, at)
         value, at = uvarint(body, at)
         labels.append((name, value))
-    written = body[:at]
     number, at = uvarint(body, at)
     last = place = 0
     for index in range(number):
@@ -252,17 +258,22 @@ def _series(body: bytes) -> Series:
         first, place = last + first, place + further
         last = first + length
         chunks.append((first, last, place))
-    return Series(labels, written, chunks)
+    return Series(labels, chunks)
 
 
 class _Part:
     """What one day has of a block, while it is written."""
 
-    def __init__(self, block: Block, reader: Reader, directory: Path) -> None:
+    def __init__(self, block: Block, reader: Reader, used: set[int], directory: Path) -> None:
         self.directory = directory
-        self._meta, self._reader = block.meta, reader
+        self._meta = block.meta
         (self.directory / "chunks").mkdir(parents=True)
-        self._index = _Written(self.directory / "index", INDEX_HEADER + reader.symbols)
+        # Sorted as they were. Those of the other days would be the larger part of what the day takes.
+        self._symbols = [reader.symbols[number] for number in sorted(used)]
+        self._numbers = {old: new for new, old in enumerate(sorted(used))}
+        content = len(self._symbols).to_bytes(4, "big") + b"".join(self._symbols)
+        header = INDEX_HEADER + len(content).to_bytes(4, "big") + content + crc32c(content)
+        self._index, self._series_begin = _Written(self.directory / "index", header), len(header)
         self._segments: list[_Written] = []
         # The series of each label, by the numbers of name and value, and all of them.
         self._postings: dict[tuple[int, int], array[int]] = defaultdict(lambda: array("I"))
@@ -270,7 +281,11 @@ class _Part:
         self._first = self._last = self._samples = self._chunks = 0
 
     def add(self, series: Series, chunks: list[Chunk]) -> None:
-        body = bytearray(series.written + put_uvarint(len(chunks)))
+        labels = [(self._numbers[name], self._numbers[value]) for name, value in series.labels]
+        body = bytearray(put_uvarint(len(labels)))
+        for name, value in labels:
+            body += put_uvarint(name) + put_uvarint(value)
+        body += put_uvarint(len(chunks))
         last = place = 0
         for number, chunk in enumerate(chunks):
             begins = self._put(chunk.data)
@@ -284,7 +299,7 @@ class _Part:
         self._chunks += len(chunks)
         self._index.align(16)
         reference = self._index.position // 16
-        for label in series.labels:
+        for label in labels:
             self._postings[label].append(reference)
         self._all.append(reference)
         self._index.write(put_uvarint(len(body)) + body + crc32c(bytes(body)))
@@ -307,10 +322,9 @@ class _Part:
             return False
         self._segments[-1].close()
         series_end = self._index.position
-        strings = self._reader.strings()
-        # Symbols are sorted, and so their numbers are.
         table = [(b"\x00\x00", self._all)]
-        table += [(strings[label[0]] + strings[label[1]], self._postings[label]) for label in sorted(self._postings)]
+        for name, value in sorted(self._postings):
+            table.append((self._symbols[name] + self._symbols[value], self._postings[name, value]))
         entries = bytearray(len(table).to_bytes(4, "big"))
         self._index.align(4)
         postings = self._index.position
@@ -322,8 +336,7 @@ class _Part:
         offsets = self._index.position
         self._index.section(bytes(entries))
         # As Prometheus does: of label indices, which nobody reads any more, there is only where they would be.
-        symbols, series = len(INDEX_HEADER), len(INDEX_HEADER) + len(self._reader.symbols)
-        places = (symbols, series, series_end, offsets, postings, offsets)
+        places = (len(INDEX_HEADER), self._series_begin, series_end, offsets, postings, offsets)
         toc = b"".join(place.to_bytes(8, "big") for place in places)
         self._index.write(toc + crc32c(toc))
         self._index.close()
