@@ -24,7 +24,7 @@ quickstart-down: ## Stop it, and put the settings back byte for byte
 
 ##@ Every day, on the hosts of I=
 
-.PHONY: status logs verify senders doctor report stop start restart repair backup restore reset uninstall site
+.PHONY: status logs verify senders doctor report stop start restart repair migrate backup restore reset uninstall site
 status: setup ## Health, version, ports, disk and last data of every component
 	@$(RUN) playbooks/status.yml
 
@@ -54,6 +54,9 @@ restart: setup ## Restart one component after another, host by host: make restar
 
 repair: setup ## Record the sums of past days anew (days=31)
 	@$(RUN) playbooks/repair.yml $(if $(days),-e days=$(days))
+
+migrate: setup ## Bring the history of Prometheus to Mimir, and compare every day
+	@$(RUN) playbooks/migrate.yml $(VARS:%=-e '%')
 
 backup: setup ## The data of every component, while it runs
 	@$(RUN) playbooks/backup.yml $(VARS:%=-e '%')
