@@ -27,12 +27,12 @@ PATIENCE = 90
 class Ring:
     """The hosts by name. Nobody else knows their authority, so that each request shows a certificate."""
 
-    def __init__(self, folder: Path, server: s3.Server, **variables: Any) -> None:
+    def __init__(self, folder: Path, server: s3.Server) -> None:
         self.folder, self.server = folder, server
         (server.directory / BUCKET).mkdir()
         self.port = free_port()
         access, secret = s3.CREDENTIALS.values()
-        self.variables = {
+        self.variables: dict[str, Any] = {
             "stack_late_max": "72h",
             "stack_utc_offset": "Z",
             "stack_runtime": "systemd",
@@ -45,7 +45,6 @@ class Ring:
             "loki_s3_bucket": BUCKET,
             "loki_s3_access_key": access,
             "loki_s3_secret_key": secret,
-            **variables,
         }
         self.ports: dict[str, dict[str, int]] = {}
         self.lokis = {name: self._loki(name) for name in ADDRESSES}

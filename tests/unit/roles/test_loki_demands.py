@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -20,6 +22,7 @@ SEVERAL = {
     "stack_listen_address": "0.0.0.0",
 }
 FILES = {"disk_bytes": 10**12, "events_in": "files"}
+TRIED = {**FILES, "s3_from": "2026-01-01"}
 BEFORE_THERE_WAS_A_CHOICE = {"disk_bytes": 10**12}
 
 
@@ -28,13 +31,18 @@ def day(offset: int) -> str:
 
 
 def refusals(kind: str, **variables: Any) -> list[str]:
-    """What is refused, each by the variable that its message names first."""
+    """What is refused."""
     demands = roles.value("loki", f"__loki_{kind}demands", **variables)
     return [demand["message"] for demand in demands if not demand["ok"]]
 
 
-def of_history(marker: dict[str, Any], **variables: Any) -> list[str]:
+def of_history(marker: dict[str, Any], in_force: str, **variables: Any) -> list[str]:
+    """`in_force`: the day from which the running configuration sends events to the object store, or none."""
     found = {"components": {"loki": {"marker": marker}}, "disk": {"loki": {"total": 2 * 10**12}}}
+    if in_force:
+        periods = [{"from": "2024-01-01", "object_store": "filesystem"}, {"from": in_force, "object_store": "aws"}]
+        text = json.dumps({"schema_config": {"configs": periods}})
+        variables["__loki_in_force"] = {"content": base64.b64encode(text.encode()).decode()}
     return refusals("history_", __component_preflight=found, **variables)
 
 
@@ -65,24 +73,32 @@ def test_what_is_asked_makes_sense(variables: dict[str, Any], named: str | None)
 
 
 @pytest.mark.parametrize(
-    ("marker", "variables", "named"),
+    ("marker", "in_force", "variables", "named"),
     [
-        ({}, S3, None),
-        (FILES, {}, None),
-        ({**FILES, "events_in": "s3"}, S3, None),
-        (FILES, S3, "Set loki_s3_from to a day after"),
-        (BEFORE_THERE_WAS_A_CHOICE, S3, "Set loki_s3_from to a day after"),
-        (FILES, {**S3, "loki_s3_from": day(1)}, None),
-        (FILES, {**S3, "loki_s3_from": day(0)}, "Set it to a day after that"),
-        ({**FILES, "s3_from": day(-2)}, {**S3, "loki_s3_from": day(-2)}, None),
-        ({**FILES, "s3_from": day(-2)}, {**S3, "loki_s3_from": day(5)}, "Set it to that."),
-        ({**FILES, "s3_from": day(-2)}, {}, "Set it as it was"),
-        ({**FILES, "events_in": "s3"}, {}, "Set it as it was"),
-        ({**FILES, "s3_from": day(-2)}, {**SEVERAL, **S3, "loki_s3_from": day(-2)}, "Leave one host in the group"),
-        ({**FILES, "s3_from": day(-33)}, {**SEVERAL, **S3, "loki_s3_from": day(-33)}, None),
+        ({}, "", S3, None),
+        ({}, "", {**S3, "loki_s3_from": day(-2)}, None),
+        (FILES, "", {}, None),
+        ({**FILES, "events_in": "s3"}, "", S3, None),
+        (FILES, "", S3, "Set loki_s3_from to a day after"),
+        (BEFORE_THERE_WAS_A_CHOICE, "", S3, "Set loki_s3_from to a day after"),
+        (FILES, "", {**S3, "loki_s3_from": day(1)}, None),
+        (FILES, "", {**S3, "loki_s3_from": day(0)}, "Set it to a day after that"),
+        (TRIED, day(-2), {**S3, "loki_s3_from": day(-2)}, None),
+        (TRIED, day(-2), {**S3, "loki_s3_from": day(5)}, "Set it to that."),
+        (TRIED, day(-2), {}, "Set it as it was"),
+        # Not begun yet, it may begin on another day, or not at all.
+        (TRIED, day(2), {**S3, "loki_s3_from": day(5)}, None),
+        (TRIED, day(2), {}, None),
+        # It failed, and went back.
+        (TRIED, "", {**S3, "loki_s3_from": day(-2)}, "Set it to a day after that"),
+        ({**FILES, "events_in": "s3"}, "", {}, "Set it as it was"),
+        (TRIED, day(-2), {**SEVERAL, **S3, "loki_s3_from": day(-2)}, "Leave one host in the group"),
+        (TRIED, day(-33), {**SEVERAL, **S3, "loki_s3_from": day(-33)}, None),
     ],
 )
-def test_events_are_found_again(marker: dict[str, Any], variables: dict[str, Any], named: str | None) -> None:
-    said = of_history(marker, **variables)
+def test_events_are_found_again(
+    marker: dict[str, Any], in_force: str, variables: dict[str, Any], named: str | None
+) -> None:
+    said = of_history(marker, in_force, **variables)
     assert bool(said) == (named is not None), said
     assert (named or "") in "".join(said)
