@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from tests.tools.programs import CACHE
 
 SUITE = "mimir"
 HOST = TestHost("ccobs-mimir")
+DEVELOPER = "ada"
+BUCKET = "/var/lib/mimir/bucket/blocks/claude-code"
 
 
 @dataclass(frozen=True)
@@ -75,3 +78,36 @@ def test_its_port_asks_for_a_certificate(played: Played) -> None:
     asked = HOST.sh("curl --silent --insecure https://127.0.0.1:9009/ready; echo $?", check=False)
     # 56: it hung up.
     assert asked.splitlines()[-1] == "56"
+
+
+def test_a_repair_records_in_mimir(played: Played) -> None:
+    push(time.time() - 50 * 3600)
+
+    def blocks() -> set[str]:
+        return set(HOST.sh(f"ls {BUCKET} 2>/dev/null || true").split())
+
+    before = blocks()
+    played.site.play("repair", "-e", "days=3")
+    assert blocks() > before
+    assert HOST.sh("ls /var/lib/prometheus | grep repair || true") == ""
+
+
+def test_forgetting_fails_as_long_as_mimir_remembers(played: Played) -> None:
+    process = played.site.begin("forget", "-e", f"developer={DEVELOPER}", "-e", "confirm=yes", "--check")
+    output = process.communicate(timeout=hosts.TIMEOUT)[0]
+    assert process.returncode != 0
+    assert f"Mimir has 1 series of {DEVELOPER} and keeps them until mimir_retention (400d)" in " ".join(output.split())
+
+
+def push(at: float) -> None:
+    """A cost as the collector pushes it."""
+    attributes = [{"key": "developer", "value": {"stringValue": DEVELOPER}}]
+    point = {"timeUnixNano": str(int(at) * 10**9), "asDouble": 0.5, "attributes": attributes}
+    metric = {"name": "claude_code.cost.usage", "unit": "USD", "gauge": {"dataPoints": [point]}}
+    body = {"resourceMetrics": [{"resource": {}, "scopeMetrics": [{"scope": {}, "metrics": [metric]}]}]}
+    tls = "/etc/mimir/current/tls"
+    HOST.sh(
+        f"curl --fail --silent --show-error --cacert {tls}/ca.pem --cert {tls}/certificate.pem --key {tls}/key.pem"
+        " --header 'X-Scope-OrgID: claude-code' --header 'Content-Type: application/json'"
+        f" --data '{json.dumps(body)}' https://127.0.0.1:9009/otlp/v1/metrics"
+    )
