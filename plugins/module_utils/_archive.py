@@ -387,7 +387,8 @@ def _entries(archive: str, name: str) -> Iterator[Iterator[Entry]]:
     with open(archive, "rb") as source:
         magic = source.read(4)
     if magic == PROGRAM:
-        yield iter([Entry(name, "file", True, "", functools.partial(open, archive, "rb"))])
+        with open(archive, "rb") as program:
+            yield iter([Entry(name, "file", True, "", lambda: program)])
     elif magic.startswith(b"PK"):
         with zipfile.ZipFile(archive) as pack:
             yield _zip_entries(pack)
