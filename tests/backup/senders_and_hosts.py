@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.acceptance.testbed import CACHE, ROOT, run
 from tests.replay.traffic import Entry, Traffic
@@ -25,6 +27,8 @@ from tests.tools.otlp import HttpSender
 SUITE = "backup"
 LABEL = f"claude_code.observability.test={SUITE}"
 PATIENCE = 180
+# Five gigabytes take a loaded machine a quarter of an hour.
+HANGS = 3600
 TOKENS = "claude_code_token_usage_tokens"
 LINE = 48_000
 
@@ -92,7 +96,7 @@ class Host:
     def play(self, playbook: str, *options: str, fails: bool = False) -> str:
         """What a play says that ends as expected, in one line."""
         process = self.begin(playbook, *options)
-        output = process.communicate(timeout=600)[0]
+        output = process.communicate(timeout=HANGS)[0]
         assert (process.returncode != 0) == fails, output
         return " ".join(output.split())
 
@@ -139,13 +143,16 @@ class Host:
 
     def pad(self, megabytes: int) -> None:
         """Gives Loki that much which cannot be compressed."""
+        url = urlsplit(self.url(3100))
+        loki = http.client.HTTPConnection(str(url.hostname), url.port)
         for _round in range(megabytes):
             now = time.time_ns()
             lines = [[str(now + n), base64.b64encode(os.urandom(LINE)).decode()] for n in range(16)]
-            body = json.dumps({"streams": [{"stream": {"app": "padding"}, "values": lines}]}).encode()
-            argv = ["docker", "exec", "-i", self.name, "curl", "--silent", "--show-error", "--fail"]
-            header = ["--header", "Content-Type: application/json", "--data-binary", "@-"]
-            subprocess.run([*argv, *header, "http://127.0.0.1:3100/loki/api/v1/push"], input=body, check=True)
+            body = json.dumps({"streams": [{"stream": {"app": "padding"}, "values": lines}]})
+            loki.request("POST", "/loki/api/v1/push", body, {"Content-Type": "application/json"})
+            answer = loki.getresponse()
+            assert answer.status == 204, answer.read()
+            answer.read()
 
 
 @dataclass

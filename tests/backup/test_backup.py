@@ -21,7 +21,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.backup.senders_and_hosts import Client, Host, clear, wait
+from tests.backup.senders_and_hosts import HANGS, Client, Host, clear, wait
 from tests.tools import s3
 
 MEGABYTES = int(os.environ.get("BACKUP_MEGABYTES", "20"))
@@ -68,7 +68,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     for host in hosts:
         host.start()
     for process in [host.begin("stack") for host in hosts]:
-        output = process.communicate(timeout=600)[0]
+        output = process.communicate(timeout=HANGS)[0]
         assert process.returncode == 0, output
     yield Story(*hosts, folder / "backups")
     clear()
