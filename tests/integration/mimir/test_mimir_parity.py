@@ -67,6 +67,7 @@ def test_rules_of_prometheus_are_evaluated(stack: BesidePrometheus) -> None:
         asked = ((rule["group"], rule["name"], rule["query"]) for rule in rules(store))
         return sorted(each[:2] if each[0] == "claude-code-stack" else each for each in asked)
 
+    late.push(GrpcSender(stack.grpc), age=30)
     assert names("mimir") == names("prometheus")
     end = time.monotonic() + TIMEOUT
     while unwell := [rule for rule in rules("mimir") if rule["health"] == "err" or not evaluated(rule)]:
