@@ -32,7 +32,7 @@ def test_nothing_is_lost_and_nothing_counts_twice(story: Story) -> None:
     assert all(fault.acknowledged for fault in story.faults[:-1])
 
 
-def test_what_is_in_the_object_storage_counts_once(story: Story) -> None:
+def test_a_flush_to_the_object_storage_changes_no_total(story: Story) -> None:
     story.cluster.flush()
     for store in STORES:
         wait(f"{store} has written to its bucket", lambda store=store: story.cluster.objects(store) > 1, PATIENCE)
