@@ -167,12 +167,12 @@ test-faults: setup-test test-bundle ## 200 senders and a real client through kil
 soak-faults: setup-test test-bundle ## The same with 50 kills of each component and an hour without stores (KILLS=, OUTAGE= seconds)
 	@FAULT_KILLS=$(or $(KILLS),50) FAULT_OUTAGE=$(or $(OUTAGE),3600) .venv/bin/pytest tests/faults
 
-test-scale: setup-test test-bundle ## Three nodes of everything behind a load balancer, kill -9 of any of them under load
+test-scale: setup-test test-bundle ## Three nodes of everything behind a load balancer, and kill -9 under load
 	@.venv/bin/pytest tests/scale
 
 .PHONY: soak-scale
 soak-scale: setup-test test-bundle ## The same on nine nodes, with 5 kills of each (KILLS=)
-	@SCALE_WHOLE=1 SCALE_KILLS=$(or $(KILLS),5) .venv/bin/pytest tests/scale
+	@SCALE_WHOLE=1 SCALE_NODES=9 SCALE_KILLS=$(or $(KILLS),5) .venv/bin/pytest tests/scale
 
 test-quickstart: setup-test test-bundle ## make quickstart by an ordinary user on a fresh machine
 	@.venv/bin/pytest tests/quickstart
