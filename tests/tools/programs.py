@@ -17,6 +17,8 @@ from pathlib import Path
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "claude_code.observability" / "bundle"
 START_TIMEOUT = 60.0
+# The last host of a ring to go waits for others to take note.
+END_TIMEOUT = 180
 
 
 def program(name: str) -> str:
@@ -87,5 +89,5 @@ class Running:
     def _end(self, how: signal.Signals) -> None:
         if self._process:
             self._process.send_signal(how)
-            self._process.wait(30)
+            self._process.wait(END_TIMEOUT)
             self._process = None
