@@ -35,7 +35,7 @@ FEW = 12
 # Writes noise over the second half of a file, over more of a queue, which has much room in it.
 DAMAGE = """
 import glob, os, sys
-path = max(glob.glob(sys.argv[1]), key=os.path.getsize)
+path = max(filter(os.path.isfile, glob.glob(sys.argv[1])), key=os.path.getsize)
 size = os.path.getsize(path)
 first = 8192 if "/queue/" in path else size // 2
 with open(path, "r+b") as file:
