@@ -81,7 +81,7 @@ capacity: setup-dev ## What a stack for so many needs: make capacity DEVELOPERS=
 SCENARIOS := default docker split switch secure
 MOLECULE := $(SCENARIOS:%=test-molecule-%)
 # What needs no program of the bundle stands beside its build; then what takes longest.
-PARTS := bundle lint unit fuzz sanity fleet grafana integration acceptance scale client $(SCENARIOS:%=molecule-%) \
+PARTS := bundle lint unit fuzz sanity fleet grafana integration acceptance stores scale client $(SCENARIOS:%=molecule-%) \
   faults backup upgrade airgap agent e2e replay quickstart
 
 .PHONY: test test-molecule $(PARTS:%=test-%)
@@ -108,7 +108,11 @@ test-bundle: setup-dev ## Build the real programs (minutes, once) and their mirr
 	@.venv/bin/python bundle/build.py all
 
 test-integration: setup-test test-bundle ## Single modules against real archives, engines and programs
-	@.venv/bin/pytest tests/integration --ignore tests/integration/replay
+	@.venv/bin/pytest tests/integration --ignore tests/integration/replay $(STORES:%=--ignore %)
+
+STORES := $(addprefix tests/integration/,loki_ring migrate mimir)
+test-stores: setup-test test-bundle ## Mimir, Loki on several hosts, and the way there
+	@.venv/bin/pytest $(STORES)
 
 test-grafana: setup-test ## The grafana role; with its real release: make test-grafana GRAFANA_ARCHIVE=FILE
 	@. .venv/bin/activate && for runtime in systemd docker; do tests/integration/grafana/real $$runtime $(GRAFANA_ARCHIVE) || exit 1; done
