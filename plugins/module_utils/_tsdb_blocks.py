@@ -72,9 +72,9 @@ class Block:
     def of(cls, directory: Path) -> Block:
         try:
             meta = json.loads((directory / "meta.json").read_text())
-            assert meta["version"] == 1
-            assert 0 <= meta["minTime"] < meta["maxTime"]
-        except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+            if meta["version"] != 1 or not 0 <= meta["minTime"] < meta["maxTime"]:
+                raise ValueError(meta)
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise BlockError(f"block {directory.name}: meta.json is not that of a block of Prometheus") from error
         tombstones = directory / "tombstones"
         if tombstones.exists() and tombstones.stat().st_size > NO_TOMBSTONES:
