@@ -12,6 +12,9 @@ from host_files import Seen
 from testbed import COLLECTION, Host, Played, Project
 
 
+BARE: dict[str, Seen] = {}
+
+
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return Project(tmp_path_factory.mktemp("project"))
@@ -22,14 +25,15 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
     Host.clear()
     host = Host(request.param)
     host.start()
+    BARE[host.name] = Seen.now(host)
     yield host
     Host.clear()
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def bare(host: Host) -> Seen:
     """The host before the first play of any test."""
-    return Seen.now(host)
+    return BARE[host.name]
 
 
 @pytest.fixture(scope="session")
