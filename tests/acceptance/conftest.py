@@ -11,7 +11,6 @@ import pytest
 from host_files import Seen
 from testbed import COLLECTION, Host, Played, Project
 
-
 BARE: dict[str, Seen] = {}
 
 
