@@ -76,8 +76,8 @@ def test_status_names_it_and_asks_it(played: Played) -> None:
 
 def test_its_port_asks_for_a_certificate(played: Played) -> None:
     asked = HOST.sh("curl --silent --insecure https://127.0.0.1:9009/ready; echo $?", check=False)
-    # 56: it hung up.
-    assert asked.splitlines()[-1] == "56"
+    # It hung up, before or after it was asked.
+    assert asked.splitlines()[-1] in ("55", "56")
 
 
 def test_a_repair_records_in_mimir(played: Played) -> None:
