@@ -10,7 +10,6 @@ import http.client
 import json
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit
 
 from tests.acceptance.testbed import CACHE, ROOT, run
 from tests.replay.traffic import Entry, Traffic
+from tests.tools.hosts import Site
 from tests.tools.ledger import ask
 from tests.tools.otlp import HttpSender
 
@@ -81,17 +81,7 @@ class Host:
         return run("docker", "exec", self.name, "sh", "-c", script)
 
     def begin(self, playbook: str, *options: str) -> subprocess.Popen[str]:
-        said = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_PIPELINING": "1"}
-        argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(self.inventory)]
-        return subprocess.Popen(
-            [*argv, str(ROOT / "playbooks" / f"{playbook}.yml"), *options],
-            env={**os.environ, **said, "LC_ALL": "C.UTF-8"},
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        return Site(self.inventory).begin(playbook, *options)
 
     def play(self, playbook: str, *options: str, fails: bool = False) -> str:
         """What a play says that ends as expected, in one line."""
