@@ -17,7 +17,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.faults.fault import Fault, count, table
+from tests.faults.fault import Fault, count, happen, table
 from tests.faults.host import COMPONENTS, FEW, OUTAGE, STORES, Host, clear, wait
 from tests.faults.load import TEAM, RealClient, Senders
 from tests.tools.ledger import Loki, Prometheus
@@ -169,10 +169,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     try:
         story.senders.start()
         story.client.start()
-        for fault in story.all():
-            begun = time.monotonic()
-            fault()
-            print(f"{fault.__name__}: {time.monotonic() - begun:.0f} s", flush=True)
+        happen(story.all())
         count(story.faults, story.senders, story.prometheus, story.loki, f'team="{TEAM}"')
         request.config.stash[TABLE] = table([fault.row() for fault in story.faults])
         yield story

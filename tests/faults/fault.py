@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from dashboards.queries import EVENTS
@@ -36,6 +36,14 @@ class Fault:
         recovery = f"{max(self.recovery):.0f}" if self.recovery else ""
         numbers = (self.times, self.acknowledged, self.stored, self.lost, self.twice)
         return [self.name, *(f"{number:,}" for number in numbers), recovery]
+
+
+def happen(faults: Iterable[Callable[[], None]]) -> None:
+    """One after another, and says how long each took."""
+    for fault in faults:
+        begun = time.monotonic()
+        fault()
+        print(f"{fault.__name__}: {time.monotonic() - begun:.0f} s", flush=True)
 
 
 def count(faults: Sequence[Fault], senders: Senders, prometheus: Prometheus, loki: Loki, whose: str) -> None:

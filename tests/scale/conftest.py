@@ -17,7 +17,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.faults.fault import Fault, count, table
+from tests.faults.fault import Fault, count, happen, table
 from tests.faults.load import Senders
 from tests.scale.cluster import PATIENCE, SENDER, SMALL, WHOLE, Cluster, clear, waiting
 from tests.tools.hosts import TestHost, wait
@@ -136,10 +136,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     story = Story(cluster, Senders(cluster.grpc() if number % 2 else cluster.http() for number in range(SENDERS)))
     try:
         story.senders.start()
-        for fault in story.all():
-            begun = time.monotonic()
-            fault()
-            print(f"{fault.__name__}: {time.monotonic() - begun:.0f} s", flush=True)
+        happen(story.all())
         count(story.faults, story.senders, cluster.prometheus, cluster.loki, f'developer="{SENDER}"')
         request.config.stash[TABLE] = table([fault.row() for fault in story.faults])
         yield story
