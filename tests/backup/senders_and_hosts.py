@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from tests.acceptance.testbed import CACHE, ROOT, run
 from tests.replay.traffic import Entry, Traffic
 from tests.tools.hosts import Site
-from tests.tools.ledger import ask
+from tests.tools.ledger import ask, nanoseconds
 from tests.tools.otlp import HttpSender
 
 SUITE = "backup"
@@ -116,7 +116,7 @@ class Host:
     def events(self, at: float) -> list[str]:
         """Every event of Claude Code in the hour before that moment."""
         path = "/loki/api/v1/query_range"
-        span = {"start": str(int((at - 3600) * 1e9)), "end": str(int(at * 1e9)), "limit": "5000"}
+        span = {"start": nanoseconds(at - 3600), "end": nanoseconds(at), "limit": "5000"}
         found = ask(self.url(3100), path, query='{service_name="claude-code"}', **span)
         return sorted(json.dumps([stream["stream"], stream["values"]], sort_keys=True) for stream in found)
 
@@ -124,10 +124,10 @@ class Host:
         """Tokens and events of a session in the last hour."""
         tokens = f'sum(sum_over_time({TOKENS}{{session_id="{session}"}}[1h]))'
         events = f'sum(count_over_time({{service_name="claude-code"}} | session_id="{session}" [1h]))'
-        moment = str(time.time())
+        now = time.time()
         answers = (
-            ask(self.url(9090), "/api/v1/query", query=tokens, time=moment),
-            ask(self.url(3100), "/loki/api/v1/query", query=events, time=str(int(float(moment) * 1e9))),
+            ask(self.url(9090), "/api/v1/query", query=tokens, time=str(now)),
+            ask(self.url(3100), "/loki/api/v1/query", query=events, time=nanoseconds(now)),
         )
         return tuple(int(float(answer[0]["value"][1])) if answer else 0 for answer in answers)  # type: ignore[return-value]
 

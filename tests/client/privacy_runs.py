@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.e2e.sessions import RETRIES, Session
 from tests.replay.stack import SHIPPED, Stack
-from tests.tools.ledger import Ledger
+from tests.tools.ledger import Ledger, nanoseconds
 from tests.tools.ledger import Loki as LokiLedgers
 from tests.tools.ledger import Prometheus as PrometheusLedgers
 from tests.tools.model_api import Account, Call, Fail, ModelApi, Say, Usage
@@ -201,5 +201,5 @@ def _answers(stack: Stack) -> dict[str, str]:
 
 
 def _entries(stack: Stack, query: str, now: float) -> tuple[str, dict[str, str]]:
-    span = {"start": str(int((now - 7200) * 1e9)), "end": str(int((now + 60) * 1e9)), "limit": "5000"}
+    span = {"start": nanoseconds(now - 7200), "end": nanoseconds(now + 60), "limit": "5000"}
     return stack.stores["loki"] + "/loki/api/v1/query_range", {"query": query, **span}

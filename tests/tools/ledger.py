@@ -90,6 +90,11 @@ def seconds(first: float, now: float) -> str:
     return f"{int(now - first) + 60}s"
 
 
+def nanoseconds(at: float) -> str:
+    """That moment as Loki reads it. Exact for whole microseconds, which a float in nanoseconds is not."""
+    return str(round(at * 1e6) * 1000)
+
+
 def alternatives(sessions: Iterable[str]) -> str:
     return "|".join(sorted(sessions))
 
@@ -144,7 +149,7 @@ class Loki:
         self._store = store
 
     def query(self, expression: str, at: float | None = None) -> list[dict[str, Any]]:
-        moment = str(int((time.time() if at is None else at) * 1e9))
+        moment = nanoseconds(time.time() if at is None else at)
         return ask(self._store, "/loki/api/v1/query", query=expression, time=moment)
 
     def ledgers(self, sessions: Iterable[str], first: float) -> dict[str, Ledger]:

@@ -113,3 +113,9 @@ def test_the_table_marks_what_differs():
 def test_a_mark_survives_its_text():
     mark = Mark("0f-1", 1_800_000_000)
     assert Mark.parse(str(mark)) == mark
+
+
+def test_loki_is_asked_at_the_very_millisecond():
+    """Beside it an event at the bound of two spans would count in both, or in neither."""
+    first = 1_764_400_000_000
+    assert [ledger.nanoseconds((first + n) / 1000) for n in range(1000)] == [f"{first + n}000000" for n in range(1000)]
