@@ -24,8 +24,6 @@ from tests.tools.otlp import Access, GrpcSender, HttpSender
 from tests.tools.programs import CACHE, free_port
 
 SUITE = "scale"
-LABEL = f"claude_code.observability.test={SUITE}"
-NETWORK = "ccobs-scale"
 # Addresses that a host keeps while it is off.
 SUBNET = "10.213.77."
 EXAMPLE = yaml.safe_load((ROOT / "inventory/scale.yml").read_text(encoding="utf-8"))
@@ -44,8 +42,12 @@ PATIENCE = 240
 Groups = Mapping[str, Sequence[str]]
 
 
-def clear() -> None:
-    hosts.clear(LABEL)
+def clear(suite: str = SUITE) -> None:
+    hosts.clear(label(suite))
+
+
+def label(suite: str) -> str:
+    return f"claude_code.observability.test={suite}"
 
 
 def example(group: str) -> list[str]:
@@ -63,12 +65,13 @@ SMALL: Groups = {group: [f"node-{number}" for number in (1, 2, 3)] for group in 
 class Cluster:
     """The stack of the example on the hosts of `groups`, but for Grafana, and a sender who may send to it."""
 
-    def __init__(self, folder: Path, groups: Groups) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, groups: Groups, suite: str = SUITE, subnet: str = SUBNET) -> None:
+        self.folder, self.suite, self.subnet = folder, suite, subnet
+        self.network = f"ccobs-{suite}"
         self.groups: Groups = {**groups, "prometheus": [FRONT]}
         names = dict.fromkeys(name for members in groups.values() for name in members)
-        self.nodes = {name: TestHost(f"{NETWORK}-{name.partition('.')[0]}") for name in names}
-        self.front = TestHost(f"{NETWORK}-front")
+        self.nodes = {name: TestHost(f"{self.network}-{name.partition('.')[0]}") for name in names}
+        self.front = TestHost(f"{self.network}-front")
         self.ports = {name: free_port() for name in PORTS}
         self.site = Site(folder / "inventory.yml")
         secrets = SecretsDir(str(folder / "secrets"))
@@ -82,13 +85,13 @@ class Cluster:
     # Built.
 
     def start(self) -> None:
-        run("docker", "network", "create", "--label", LABEL, f"--subnet={SUBNET}0/24", NETWORK)
+        run("docker", "network", "create", "--label", label(self.suite), f"--subnet={self.subnet}0/24", self.network)
         mirror = f"--volume={CACHE}/mirror:/mirror:ro"
         for name, node in self.nodes.items():
-            node.start(SUITE, "plain", mirror, *self._network(name))
+            node.start(self.suite, "plain", mirror, *self._network(name))
         published = [f"--publish=127.0.0.1:{here}:{PORTS[name]}" for name, here in self.ports.items()]
         program = f"--volume={s3.program()}:/usr/local/bin/versitygw:ro"
-        self.front.start(SUITE, "balancer", mirror, program, *self._network(FRONT), *published)
+        self.front.start(self.suite, "balancer", mirror, program, *self._network(FRONT), *published)
         access, secret = s3.CREDENTIALS.values()
         buckets = " ".join(f"/srv/s3/{self._variables[f'{store}_s3_bucket']}" for store in STORES)
         self.front.sh(
@@ -104,10 +107,10 @@ class Cluster:
             if name in members and name != FRONT
         ]
         aliases = [f"--network-alias={each}" for each in [name, *known]]
-        return [f"--network={NETWORK}", f"--ip={self.address(name)}", *aliases]
+        return [f"--network={self.network}", f"--ip={self.address(name)}", *aliases]
 
     def address(self, name: str) -> str:
-        return f"{SUBNET}{10 + [FRONT, *self.nodes].index(name)}"
+        return f"{self.subnet}{10 + [FRONT, *self.nodes].index(name)}"
 
     @property
     def _variables(self) -> dict[str, Any]:
@@ -153,14 +156,18 @@ class Cluster:
         return HttpSender(f"https://127.0.0.1:{self.ports['http']}", encoding, self.access)
 
     @property
-    def prometheus(self) -> Prometheus:
+    def stores(self) -> dict[str, Store]:
         """What answers as one."""
-        url = f"https://127.0.0.1:{self.ports['mimir']}/prometheus"
-        return Prometheus(Store(url, self.tls, (("X-Scope-OrgID", TENANT),)))
+        mimir = Store(f"https://127.0.0.1:{self.ports['mimir']}/prometheus", self.tls, (("X-Scope-OrgID", TENANT),))
+        return {"prometheus": mimir, "loki": Store(f"https://127.0.0.1:{self.ports['loki']}", self.tls)}
+
+    @property
+    def prometheus(self) -> Prometheus:
+        return Prometheus(self.stores["prometheus"])
 
     @property
     def loki(self) -> Loki:
-        return Loki(Store(f"https://127.0.0.1:{self.ports['loki']}", self.tls))
+        return Loki(self.stores["loki"])
 
     # What shows how it is.
 
