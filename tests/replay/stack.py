@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import time
 import urllib.request
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from plugins.module_utils._rollups import DAY, Calendar, repair_span
-from tests.tools.ledger import ask
+from tests.tools.ledger import Store, ask
 from tests.tools.programs import Running, free_port, program
 from tests.tools.queries import roles
 
@@ -28,72 +28,84 @@ HISTORY = f"{75 * 24}h"
 # take them more often.
 TURNS = "3s"
 TIMEOUT = 60
+PORTS = {
+    "prometheus": ("port",),
+    "mimir": ("port", "grpc_port"),
+    "loki": ("port", "grpc_port"),
+    "otel_collector": ("grpc_port", "http_port", "export_port", "metrics_port", "health_port"),
+}
+
+
+def rules_of_days(calendar: Calendar, turns: str) -> dict[str, Any]:
+    return {"groups": [{**group, "interval": turns} for group in calendar.groups()]}
 
 
 class Stack:
     """The three components. `zones` are the calendars whose days are recorded side by side."""
 
+    # What runs for each name that a scene knows, in the order in which it starts: a store before what pushes to it.
+    members: Mapping[str, tuple[str, ...]] = {
+        "prometheus": ("prometheus",),
+        "loki": ("loki",),
+        "otel_collector": ("otel_collector",),
+    }
+    # Where the configuration has the rules of metrics.
+    rules = "prometheus/rules"
+
     def __init__(self, folder: Path, zones: dict[str, Calendar]) -> None:
         self.folder, self.zones = folder, zones
-        names = ("grpc", "http", "export", "metrics", "health", "prometheus", "loki", "loki_grpc")
-        ports = {name: free_port() for name in names}
+        every = self._roles(tuple(self.members))
+        self.ports = {f"{role}_{port}": free_port() for role in every for port in PORTS[role]}
         self.variables: dict[str, Any] = {
             "stack_runtime": "systemd",
             "stack_data_dir": str(folder / "data"),
             "stack_config_dir": str(folder / "config"),
             "loki_retention": "90d",
-            "otel_collector_grpc_port": ports["grpc"],
-            "otel_collector_http_port": ports["http"],
-            "otel_collector_export_port": ports["export"],
-            "otel_collector_metrics_port": ports["metrics"],
-            "otel_collector_health_port": ports["health"],
-            "prometheus_port": ports["prometheus"],
-            "loki_port": ports["loki"],
-            "loki_grpc_port": ports["loki_grpc"],
+            **self.ports,
         }
-        self.grpc = f"127.0.0.1:{ports['grpc']}"
-        self.http = f"http://127.0.0.1:{ports['http']}"
-        self.itself = f"http://127.0.0.1:{ports['metrics']}/metrics"
-        self.stores = {
-            "prometheus": f"http://127.0.0.1:{ports['prometheus']}",
-            "loki": f"http://127.0.0.1:{ports['loki']}",
-        }
-        for name in ("otel-collector", "prometheus", "loki"):
-            (folder / "data" / name).mkdir(parents=True)
-        self.components = {
-            "otel_collector": self._component("otel_collector", "otelcol-contrib", ["--config={0}/config.yaml"]),
-            "prometheus": self._component(
-                "prometheus",
-                "prometheus",
+        self.grpc = f"127.0.0.1:{self.ports['otel_collector_grpc_port']}"
+        self.http = self.url("otel_collector_http_port")
+        self.itself = f"{self.url('otel_collector_metrics_port')}/metrics"
+        # URLs, or how else a store is reached.
+        self.stores: dict[str, Any] = {name: self.url(f"{name}_port") for name in ("prometheus", "loki")}
+        self.components = {role: self._component(role) for role in every}
+
+    def url(self, port: str) -> str:
+        return f"http://127.0.0.1:{self.ports[port]}"
+
+    def _component(self, role: str) -> Running:
+        config, data = self.folder / "config" / role, self.folder / "data" / role.replace("_", "-")
+        data.mkdir(parents=True)
+        argv, ready = {
+            "prometheus": (
                 [
-                    "--config.file={0}/prometheus.yml",
-                    f"--storage.tsdb.path={folder}/data/prometheus",
-                    f"--web.listen-address=127.0.0.1:{ports['prometheus']}",
+                    "prometheus",
+                    f"--config.file={config}/prometheus.yml",
+                    f"--storage.tsdb.path={data}",
+                    f"--web.listen-address=127.0.0.1:{self.ports['prometheus_port']}",
                     "--web.enable-otlp-receiver",
                 ],
+                "prometheus_port/-/ready",
             ),
-            "loki": self._component("loki", "loki", ["-config.file={0}/config.yml"]),
-        }
-        self.components["otel_collector"].ready_url = f"http://127.0.0.1:{ports['health']}/"
-        self.components["prometheus"].ready_url = f"{self.stores['prometheus']}/-/ready"
-        self.components["loki"].ready_url = f"{self.stores['loki']}/ready"
-
-    def _component(self, role: str, name: str, arguments: list[str]) -> Running:
-        argv = [program(name), *(each.format(self.folder / "config" / role) for each in arguments)]
-        return Running(argv, "", self.folder / f"{role}.log")
+            "mimir": (["mimir", f"-config.file={config}/config.yml"], "mimir_port/ready"),
+            "loki": (["loki", f"-config.file={config}/config.yml"], "loki_port/ready"),
+            "otel_collector": (["otelcol-contrib", f"--config={config}/config.yaml"], "otel_collector_health_port/"),
+        }[role]
+        port, _slash, path = ready.partition("/")
+        return Running([program(argv[0]), *argv[1:]], f"{self.url(port)}/{path}", self.folder / f"{role}.log")
 
     def configure(self, late_max: str, rules: bool) -> None:
         """Write what the roles write for this lateness."""
+        variables = {**self.variables, "stack_late_max": late_max}
         for role in self.components:
-            for name, text in roles.files(role, stack_late_max=late_max, **self.variables).items():
+            for name, text in roles.files(role, **variables).items():
                 if not name.startswith("rules/"):
                     self._write(f"{role}/{name}", text)
         if rules:
-            own = roles.files("prometheus", stack_late_max=late_max, **self.variables)["rules/claude-code.yml"]
-            self._write("prometheus/rules/claude-code.yml", own)
+            own = roles.value("prometheus", "__prometheus_own_rules", **variables)
+            self._write(f"{self.rules}/claude-code.yml", own)
             for zone, calendar in self.zones.items():
-                text = yaml.safe_dump({"groups": calendar.groups()})
-                self._write(f"prometheus/rules/days{zone}.yml", re.sub("interval: .*", f"interval: {TURNS}", text))
+                self._write(f"{self.rules}/days{zone}.yml", yaml.safe_dump(rules_of_days(calendar, TURNS)))
 
     def _write(self, name: str, text: str) -> Path:
         path = self.folder / "config" / name
@@ -102,27 +114,37 @@ class Stack:
         return path
 
     def start(self, *names: str) -> None:
-        for name in names or ("prometheus", "loki", "otel_collector"):
-            if name == "prometheus":
-                guard = self.folder / "config" / name / "keep-unwritten-samples.sh"
+        for role in self._roles(names or tuple(self.members)):
+            if role == "prometheus":
+                guard = self.folder / "config" / role / "keep-unwritten-samples.sh"
                 subprocess.run(["/bin/sh", str(guard), f"{self.folder}/data/prometheus"], check=True)
-            self.components[name].start()
+            self.components[role].start()
 
     def stop(self, *names: str) -> None:
-        for name in names or ("otel_collector", "loki", "prometheus"):
-            self.components[name].stop()
+        for role in reversed(self._roles(names or tuple(self.members))):
+            self.components[role].stop()
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
 
     def kill(self, *names: str) -> None:
-        for name in names:
-            self.components[name].kill()
+        for role in self._roles(names):
+            self.components[role].kill()
+
+    def _roles(self, names: tuple[str, ...]) -> list[str]:
+        return [role for name in names for role in self.members[name]]
 
     def record_the_past(self, first: float) -> None:
         """The repair, for each of the zones."""
+        self._recorded(first, self.url("prometheus_port"), self.folder / "data" / "prometheus")
+
+    def _recorded(self, first: float, url: str, blocks: Path, *options: str) -> None:
+        """Asks the store and writes blocks."""
         groups = [group for zone, calendar in self.zones.items() for group in calendar.repair_groups(zone)]
         rules = self._write("repair.yml", yaml.safe_dump({"groups": groups}))
         argv = [program("promtool"), "tsdb", "create-blocks-from", "rules"]
-        argv += [f"--url={self.stores['prometheus']}", *repair_span(int(first) - DAY)]
-        argv += [f"--output-dir={self.folder}/data/prometheus", str(rules)]
+        argv += [f"--url={url}", *repair_span(int(first) - DAY), f"--output-dir={blocks}", *options, str(rules)]
         subprocess.run(argv, check=True, capture_output=True)
 
     def wait_until_delivered(self) -> None:
@@ -150,14 +172,24 @@ class Stack:
         assert not open_rules, f"not evaluated: {open_rules}"
 
     def _not_evaluated_since(self, moment: float) -> list[str]:
-        groups = self._get(f"{self.stores['prometheus']}/api/v1/rules")["data"]["groups"]
         return [
             f"{rule['name']} {rule.get('lastError', '')}"
-            for group in groups
+            for group in self._groups()
             for rule in group["rules"]
             if rule["name"].endswith(":day")
             if rule["health"] != "ok" or datetime.fromisoformat(group["lastEvaluation"]).timestamp() <= moment
         ]
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """The groups of rules of metrics, as they are evaluated."""
+        store = self.stores["prometheus"]
+        if isinstance(store, str):
+            store = Store(store)
+        request = urllib.request.Request(f"{store.url}/api/v1/rules", headers=dict(store.headers))
+        handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=store.tls))
+        with urllib.request.build_opener(*handlers).open(request, timeout=10) as answer:
+            groups: list[dict[str, Any]] = json.load(answer)["data"]["groups"]
+            return groups
 
     def wait_until_scraped(self) -> None:
         """Until the counters of path (b) have been read once more."""
@@ -168,10 +200,4 @@ class Stack:
 
     def _scraped(self) -> float:
         answer = ask(self.stores["prometheus"], "/api/v1/query", query='timestamp(up{job="claude-code"})')
-        return float(answer[0]["value"][1]) if answer else 0.0
-
-    @staticmethod
-    def _get(url: str) -> Any:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(url, timeout=10) as answer:
-            return json.load(answer)
+        return min((float(each["value"][1]) for each in answer), default=0.0)
