@@ -34,6 +34,7 @@ options:
       - What is done with the store of metrics, which says what follows its address.
       - V(query) is what comes before C(/api/v1/query), V(otlp) what comes before C(/v1/metrics).
         V(write) takes remote write.
+      - Of Prometheus, or what stands in its place, C(prometheus_otlp_path) says it for V(otlp).
     type: str
     choices: [query, otlp, write]
     default: query
@@ -99,10 +100,10 @@ WILDCARDS = ("0.0.0.0", "::")
 # By the variables of their ports: what a proxy in front may be the one to encrypt, and what knows no encryption.
 OUTWARD = ("otel_collector_grpc_port", "otel_collector_http_port", "grafana_port")
 PLAIN = ("otel_collector_metrics_port",)
-# Stores of metrics, the one that wins first, and what follows their address.
+# Stores of metrics, the one that wins first, and what follows their address. The rest a variable says.
 METRICS = {
     "mimir": {"query": "/prometheus", "otlp": "/otlp", "write": "/api/v1/push"},
-    "prometheus": {"query": "", "otlp": "/api/v1/otlp", "write": "/api/v1/write"},
+    "prometheus": {"query": "", "write": "/api/v1/write"},
 }
 
 
@@ -136,8 +137,14 @@ class LookupModule(LookupBase):
             return self.of_component(term, variables)
         there = (name for name in METRICS if variables["groups"].get(name) or self.external(name, variables))
         store = next(there, "prometheus")
-        path = "" if self.get_option("scheme") == "" else METRICS[store][self.get_option("path")]
+        path = "" if self.get_option("scheme") == "" else self.path_of(store, variables)
         return [url.rstrip("/") + path for url in self.of_component(store, variables)]
+
+    def path_of(self, store: str, variables: Mapping[str, Any]) -> str:
+        purpose = self.get_option("path")
+        variable = f"{store}_{purpose}_path"
+        said = METRICS[store].get(purpose, self.value(variables, variable))
+        return str(role_default(store, variable) if said is None else said)
 
     def of_component(self, component: str, variables: Mapping[str, Any]) -> list[str]:
         if component == "otel_collector" and self.get_option("viewpoint") == "host" and self.has_agent(variables):

@@ -188,6 +188,11 @@ MIMIR = {**ALONE, "mimir": ["here"]}
         ),
         ({"groups": ALONE, "mimir_external_url": "https://mimir.example"}, {}, ["https://mimir.example/prometheus"]),
         ({"groups": {}, "prometheus_external_url": "https://prom/x"}, {"path": "otlp"}, ["https://prom/x/api/v1/otlp"]),
+        (
+            {"groups": {}, "prometheus_external_url": "https://vm/", "prometheus_otlp_path": "/opentelemetry"},
+            {"path": "otlp"},
+            ["https://vm/opentelemetry"],
+        ),
         ({"groups": {}}, {}, []),
     ],
 )
