@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -16,11 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.tools.programs import CACHE, free_port
+from tests.tools.go_tools import go_tool
+from tests.tools.programs import free_port
 
-ROOT = Path(__file__).parents[2]
 VERSION = "1.8.0"
-PROGRAM = CACHE.parent / "tools" / f"versitygw-{VERSION}"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "backups", "AWS_SECRET_ACCESS_KEY": "a secret of the tests"}
 PATIENCE = 60
 
@@ -41,25 +38,7 @@ class Server:
 
 def program() -> str:
     """The server, built once."""
-    PROGRAM.parent.mkdir(parents=True, exist_ok=True)
-    with PROGRAM.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not PROGRAM.exists():
-            _build()
-    return str(PROGRAM)
-
-
-def _build() -> None:
-    sys.path.insert(0, str(ROOT / "bundle"))
-    import golang  # type: ignore[import-not-found]
-
-    go = golang.find_go(CACHE, golang.Report())
-    staging = PROGRAM.with_name(f"{PROGRAM.name}.new")
-    environment = {**golang.environment(), "GOBIN": str(staging)}
-    argv = [go, "install", f"github.com/versity/versitygw/cmd/versitygw@v{VERSION}"]
-    subprocess.run(argv, env=environment, check=True, capture_output=True)
-    (staging / "versitygw").replace(PROGRAM)
-    staging.rmdir()
+    return go_tool("github.com/versity/versitygw/cmd/versitygw", VERSION)
 
 
 @contextmanager
