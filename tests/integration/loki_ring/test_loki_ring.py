@@ -32,6 +32,15 @@ def test_every_host_has_all_of_it_once(story: Story, name: str, when: str) -> No
     assert not [f"{session}: {line}" for session, ledgers in told.items() for line in differences(ledgers)]
 
 
+def test_events_are_spread_over_streams_each_session_in_one(story: Story) -> None:
+    counted = story.ring.ask("loki-1").query(
+        'sum by (shard, session_id) (count_over_time({service_name="claude-code", shard=~".+"}[1h]))'
+    )
+    pairs = {(each["metric"]["session_id"], each["metric"]["shard"]) for each in counted}
+    assert len(pairs) == len(story.sent)
+    assert len({shard for _session, shard in pairs}) > 8
+
+
 def test_the_others_answer_for_one_that_is_away(story: Story) -> None:
     first, second = story.meanwhile
     assert 0 < first < second
