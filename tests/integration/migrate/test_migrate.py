@@ -17,7 +17,9 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.claude_code.observability.plugins.modules import mimir_blocks
 
+from dashboards.panels import PER
 from tests.integration.migrate.history import TOTALS, History
+from tests.tools.queries.fill import PER_MINUTE
 
 
 def bring(capsys: Any, history: History, directory: Path, **options: Any) -> dict[str, Any]:
@@ -57,6 +59,15 @@ def test_late_samples_in_memory_came_too(history: History) -> None:
     query = 'sum(sum_over_time(claude_code_token_usage_tokens{session_id="pushed"}[80h]))'
     assert history.value(history.prometheus, query) == 8 * 7
     assert history.value(f"{history.mimir}/prometheus", query) == 8 * 7
+
+
+def test_dashboards_find_samples_in_blocks(history: History) -> None:
+    """Mimir looks up a list of words as `per=~"minute|"` in its blocks, and finds nothing without the label there."""
+    assert f'"{PER_MINUTE}"' in PER
+    query = f'sum(sum_over_time(claude_code_token_usage_tokens{{session_id!="pushed", per=~"{PER_MINUTE}"}}[38d]))'
+    found = history.value(history.prometheus, query)
+    assert found > 1_000_000
+    assert history.value(f"{history.mimir}/prometheus", query) == found
 
 
 def test_a_second_run_uploads_nothing(capsys: Any, history: History, snapshot: Path) -> None:

@@ -13,7 +13,7 @@ from plugins.module_utils._rollups import Calendar
 
 VARIABLE = re.compile(r"\$(?:(?P<plain>\w+)|\{(?P<braced>\w+)(?::\w+)?\})")
 # How PER in dashboards/panels.py answers.
-PER_MINUTE, PER_DAY = "minute|", "day"
+PER_MINUTE, PER_DAY = "(minute)?", "day"
 
 
 def grafana(window: str = "1d", step: str = "1d") -> dict[str, list[str]]:
