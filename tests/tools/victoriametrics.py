@@ -18,7 +18,8 @@ from tests.tools.programs import Running, free_port
 VERSION = "1.148.9"
 MODULE = "github.com/VictoriaMetrics/VictoriaMetrics/app"
 PAGE = Path(__file__).parents[2] / "docs" / "victoriametrics.md"
-CONFIG, DATA, URL = "/etc/victoriametrics", "/var/lib/victoriametrics", "http://localhost:8428"
+CONFIG, DATA = "/etc/victoriametrics", "/var/lib/victoriametrics"
+STORE, RULER = "http://localhost:8428", "http://localhost:8880"
 
 
 def flags(program: str) -> list[str]:
@@ -28,8 +29,15 @@ def flags(program: str) -> list[str]:
     return re.findall(r"-\S+", command[1])
 
 
-def place_of(flag: str) -> str:
+def name_of(flag: str) -> str:
     return flag.partition("=")[0]
+
+
+def moved(flag: str, places: Mapping[str, str]) -> str:
+    """With other places than on the page."""
+    for there, here in places.items():
+        flag = flag.replace(there, here)
+    return flag
 
 
 class VictoriaMetrics(Running):
@@ -40,37 +48,37 @@ class VictoriaMetrics(Running):
         self.url = f"http://127.0.0.1:{port}"
         self.otlp = f"{self.url}/opentelemetry"
         self.store = Store(self.url)
-        wanted = {place_of(flag): flag for flag in flags("victoria-metrics")}
+        self.vmalert = Vmalert(folder, config, self.url)
+        wanted = {name_of(flag): flag for flag in flags("victoria-metrics")}
         for name, value in (instead or {}).items():
             wanted[name] = "" if value is None else f"{name}={value}"
-        said = (
-            flag.replace(CONFIG, str(config)).replace(DATA, str(folder / "victoriametrics")) for flag in wanted.values()
-        )
-        argv = [
-            go_tool(f"{MODULE}/victoria-metrics", VERSION),
-            f"-httpListenAddr=127.0.0.1:{port}",
-            *filter(None, said),
-        ]
-        super().__init__(argv, f"{self.url}/health", folder / "victoriametrics.log")
+        here = {CONFIG: str(config), DATA: str(folder / "victoriametrics"), RULER: self.vmalert.url}
+        argv = [f"-httpListenAddr=127.0.0.1:{port}", *(moved(flag, here) for flag in wanted.values() if flag)]
+        program = go_tool(f"{MODULE}/victoria-metrics", VERSION)
+        super().__init__([program, *argv], f"{self.url}/health", folder / "victoriametrics.log")
+
+    def take(self, samples: str) -> None:
+        """As lines of a scrape, each with its time in milliseconds."""
+        self._ask("/api/v1/import/prometheus", samples.encode())
+        self.show()
 
     def show(self) -> None:
         """What came is found at once, instead of within seconds. It is no more on disk than before."""
+        self._ask("/internal/force_flush")
+
+    def _ask(self, path: str, body: bytes | None = None) -> None:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        opener.open(f"{self.url}/internal/force_flush", timeout=30).close()
+        opener.open(self.url + path, body, timeout=30).close()
 
 
 class Vmalert(Running):
     """Evaluates the rules in `config` on a store. It notifies nobody."""
 
-    def __init__(self, folder: Path, config: Path, url: str) -> None:
+    def __init__(self, folder: Path, config: Path, store: str) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        kept = (flag for flag in flags("vmalert") if place_of(flag) != "-notifier.url")
-        said = (flag.replace(CONFIG, str(config)).replace(URL, url) for flag in kept)
-        argv = [
-            go_tool(f"{MODULE}/vmalert", VERSION),
-            f"-httpListenAddr=127.0.0.1:{port}",
-            "-notifier.blackhole",
-            *said,
-        ]
+        here = {CONFIG: str(config), STORE: store}
+        kept = [moved(flag, here) for flag in flags("vmalert") if name_of(flag) != "-notifier.url"]
+        program = go_tool(f"{MODULE}/vmalert", VERSION)
+        argv = [program, f"-httpListenAddr=127.0.0.1:{port}", "-notifier.blackhole", *kept]
         super().__init__(argv, f"{self.url}/health", folder / "vmalert.log")

@@ -33,7 +33,7 @@ from tests.tools.programs import Running, free_port, program
 from tests.tools.queries import fill, promql, roles
 from tests.tools.queries.vocabulary import DAYS, EXACT, Vocabulary
 from tests.tools.replay import replay_all
-from tests.tools.victoriametrics import VictoriaMetrics, Vmalert
+from tests.tools.victoriametrics import VictoriaMetrics
 
 PAGE_PLAY = Path(__file__).parents[3] / "docs" / "victoriametrics.yml"
 LATE = 50 * 3600.0
@@ -84,7 +84,6 @@ class Beside:
         self._play()
         often(prometheus / "rules")
         often(self.config / "rules")
-        self.vmalert = Vmalert(folder, self.config, self.victoria.url)
         argv = [
             f"--config.file={prometheus}/prometheus.yml",
             f"--storage.tsdb.path={folder}/data/prometheus",
@@ -98,7 +97,7 @@ class Beside:
             Running(
                 [program("otelcol-contrib"), f"--config={collector}/config.yaml"], health, folder / "collector.log"
             ),
-            self.vmalert,
+            self.victoria.vmalert,
         ]
 
     def _written(self, role: str, **variables: Any) -> Path:
@@ -181,14 +180,15 @@ def test_what_is_almost_too_late_counts(stack: Beside) -> None:
 
 
 def test_loki_records_there_and_the_collector_is_scraped(stack: Beside) -> None:
+    late.push(GrpcSender(stack.grpc), 60)
     up = 'count by (job) (up{job=~"prometheus|claude-code|otel-collector|loki"} == 1)'
     wait("all is scraped", lambda: len(ask(stack.victoria.store, "/api/v1/query", query=up)) == 4, PATIENCE)
     wait("Loki has recorded", lambda: bool(ask(stack.victoria.store, "/api/v1/query", query=COUNT)), PATIENCE)
 
 
 def test_vmalert_evaluates_the_rules(stack: Beside) -> None:
-    def rules() -> list[dict[str, Any]]:
-        return [rule for group in get(stack.vmalert.url, "/api/v1/rules")["groups"] for rule in group["rules"]]
+    def rules(url: str = stack.victoria.vmalert.url) -> list[dict[str, Any]]:
+        return [rule for group in get(url, "/api/v1/rules")["groups"] for rule in group["rules"]]
 
     def names(found: list[dict[str, Any]]) -> list[str]:
         return sorted(rule["name"] for rule in found)
@@ -198,6 +198,8 @@ def test_vmalert_evaluates_the_rules(stack: Beside) -> None:
     assert set(ours) <= set(names(rules()))
     wait("each was evaluated", lambda: all(rule["lastEvaluation"] > "1970" for rule in rules()), PATIENCE)
     assert [rule["lastError"] for rule in rules() if rule["health"] != "ok"] == []
+    # For whoever asks the store for them, such as Grafana.
+    assert names(rules(stack.victoria.url)) == names(rules())
 
 
 def same(left: dict[Any, float], right: dict[Any, float]) -> bool:
@@ -318,6 +320,16 @@ def test_what_it_acknowledged_last_is_lost_in_a_crash(tmp_path: Path, stack: Bes
         store.kill()
         store.start()
         assert value(store) == []
+
+
+def test_an_increase_is_not_extrapolated_and_begins_at_0_with_a_small_number(tmp_path: Path, stack: Beside) -> None:
+    now = int(time.time())
+    moments = [(now - age) * 1000 for age in (2400, 1800, 1200)]
+    with alone(tmp_path, stack.config) as store:
+        for name, begin in (("small", 7), ("large", 100_000)):
+            store.take("".join(f"{name} {begin + 10 * turn} {at}\n" for turn, at in enumerate(moments)))
+        assert value(store, "increase(small[1h])") == [27]
+        assert value(store, "increase(large[1h])") == [20]
 
 
 def labels(store: VictoriaMetrics) -> list[dict[str, str]]:
