@@ -191,8 +191,9 @@ bench-fleet: setup-test ## A rollout against merging settings by hand (HOSTS=20)
 bench-capacity: setup-dev test-bundle ## The model of make capacity against real programs
 	@.venv/bin/python -m benchmarks.capacity --measure
 
-bench-month: test-bundle ## Time of every panel and rule over a month of 1,000 developers (DEVELOPERS=50 DAYS=5: a minute or two)
-	@.venv/bin/python -m benchmarks.month $(if $(DEVELOPERS),--developers $(DEVELOPERS)) $(if $(DAYS),--days $(DAYS))
+bench-month: test-bundle ## Time of every panel and rule over a month of 1,000 developers (DEVELOPERS=50 DAYS=5: a minute or two; MIMIR=1)
+	@.venv/bin/python -m benchmarks.month $(if $(DEVELOPERS),--developers $(DEVELOPERS)) $(if $(DAYS),--days $(DAYS)) \
+	  $(if $(MIMIR),--parts mimir)
 
 bench-scale: setup-test test-bundle ## What a second and a third collector bring (ROUNDS=3)
 	@.venv/bin/python -m benchmarks.scale $(if $(ROUNDS),--rounds $(ROUNDS))

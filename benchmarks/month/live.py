@@ -19,9 +19,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.month.engines import Prometheus
 from benchmarks.month.people import DAY_MS
 from benchmarks.month.push import Pusher, keep_pace, push_days, work_at_once
-from benchmarks.month.store import Store, configuration
+from benchmarks.month.store import configuration
 from benchmarks.month.text import mb, table
 
 # What the container may have, less a tenth: Prometheus does the same with the limit it finds itself in.
@@ -127,9 +128,9 @@ def memory(developers: int, length: int) -> Iterator[str]:
         made[name] = re.sub(r"(?m)^( *)interval: .*", rf"\1interval: {FASTER}", made[name])
     work = Path(tempfile.mkdtemp(prefix="month-"))
     try:
-        store = Store(work / "data", made, work, "--web.enable-otlp-receiver", "--web.enable-remote-write-receiver")
-        with store as url:
-            company = Company(url, store.pid, developers)
+        flags = ("--web.enable-otlp-receiver", "--web.enable-remote-write-receiver")
+        with Prometheus(work / "data", made, work, *flags) as engine:
+            company = Company(engine.url, engine.pid, developers)
             company.note("nothing yet")
             push_days(company.pusher, range(developers), company.now, company.now)
             company.note("half a day")

@@ -1,16 +1,12 @@
 # Copyright (c) claude_code.observability contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Grafana asks Prometheus for when somebody opens a dashboard."""
+"""What Grafana asks for when somebody opens a dashboard."""
 
 from __future__ import annotations
 
 import json
 import re
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +23,8 @@ STEPS = (
     *((16200, 10800), (32400, 21600), (86400, 43200), (604800, 86400)),
 )
 ALL = ".*"
-PATIENCE_S = 5
+# From how long ago people look at, until now.
+RANGES = ("30d", "7d", "24h")
 
 
 def seconds(text: str) -> int:
@@ -115,65 +112,5 @@ def _variable(query: str) -> dict[str, str]:
     return {"selector": selector, "label": label.strip()}
 
 
-@dataclass(frozen=True)
-class Answer:
-    """How long it took, in seconds, and what came."""
-
-    took: float
-    result: list[Any]
-
-
-def ask(url: str, request: Request) -> Answer:
-    """Ask once, and read the whole answer. Raises ValueError with the words of Prometheus."""
-    parameters = urllib.parse.urlencode({**request.parameters, "timeout": "10m"}).encode()
-    path = f"{url}/api/v1/{request.path}"
-    if request.path.startswith("label/"):
-        call = urllib.request.Request(f"{path}?{parameters.decode()}")
-    else:
-        call = urllib.request.Request(path, data=parameters)
-    began = time.perf_counter()
-    try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(call, timeout=900) as answer:
-            body = answer.read()
-    except urllib.error.HTTPError as error:
-        raise ValueError(f"{error.read().decode()[:500]}\n{request}") from error
-    took = time.perf_counter() - began
-    data = json.loads(body)["data"]
-    return Answer(took, data if isinstance(data, list) else data["result"])
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Seconds that passed, and seconds that a processor worked: these are the same on a busy machine too."""
-
-    passed: float
-    worked: float
-
-    def __str__(self) -> str:
-        return f"{self.passed:.2f} {self.worked:.2f}"
-
-
-@dataclass(frozen=True)
-class Probe:
-    """Measures a running Prometheus, by its URL and its process."""
-
-    url: str
-    pid: int
-
-    def per(self, window: int) -> str:
-        """What the dashboards' variable of that name holds for a range of so many seconds."""
-        (request,) = Question("", "", (_variable(PER),)).requests(0, window, {}, "")
-        return str(ask(self.url, request).result[0]["metric"]["per"])
-
-    def best(self, requests: list[Request], times: int = 3) -> Cost:
-        """All requests one after the other; the least of so many times, or of fewer where one takes long."""
-        costs: list[tuple[float, float]] = []
-        while len(costs) < times and sum(passed for passed, _ in costs) < PATIENCE_S:
-            worked = self._worked()
-            passed = sum(ask(self.url, request).took for request in requests)
-            costs.append((passed, self._worked() - worked))
-        return Cost(*map(min, zip(*costs)))
-
-    def _worked(self) -> float:
-        # The kernel's number for the processor time of a process.
-        return time.clock_gettime((~self.pid << 3) | 2)
+# Asks whether a range is read from raw samples or from rollups.
+PER_QUESTION = Question("", "", (_variable(PER),))

@@ -20,16 +20,17 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from benchmarks.month.engines import Prometheus
 from benchmarks.month.people import DAY_MS, Developer, Labels, Session
 from plugins.module_utils._rollups import BY_SERIES, CLOSED_INTERVAL, TABLE, TODAY_INTERVAL, Calendar, Rollup
-from tests.tools.programs import Running, free_port, program
+from tests.tools.programs import program
 from tests.tools.queries.roles import files
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "claude_code.observability" / "month"
@@ -179,59 +180,14 @@ def _write_rollups(month: Month) -> None:
     shutil.copytree(month.samples / "raw", folder / "data", copy_function=os.link)
     file = folder / "rollups.yml"
     file.write_text(yaml.safe_dump({"groups": groups}))
-    with Store(month.samples / "steps", {}, folder) as url:
+    with Prometheus(month.samples / "steps", {}, folder) as steps:
         span = (f"--start={month.midnights[0] // 1000}", f"--end={END}", f"--output-dir={folder / 'data'}")
-        _promtool("rules", f"--url={url}", *span, str(file))
+        _promtool("rules", f"--url={steps.url}", *span, str(file))
     _say("rollups", began)
-    _compact(folder)
+    with Prometheus(folder / "data", {}, folder, "--storage.tsdb.block-reload-interval=1s") as prometheus:
+        prometheus.compact()
     _say("compaction", began)
     (folder / "built").touch()
-
-
-def _compact(folder: Path) -> None:
-    """Let Prometheus put the blocks together as it does with its own, until it finds nothing to do."""
-    with Store(folder / "data", {}, folder, "--storage.tsdb.block-reload-interval=1s"):
-        before, since = set[str](), time.monotonic()
-        # It looks every second. What it is writing lies in a folder named *.tmp-for-creation.
-        while time.monotonic() < since + 15:
-            time.sleep(1)
-            now = {path.parent.name for path in (folder / "data").glob("*/meta.json")}
-            if now != before or any(".tmp" in name for name in now):
-                before, since = now, time.monotonic()
-
-
-class Store:
-    """Prometheus on a folder, with a configuration; the value is its URL."""
-
-    def __init__(self, data: Path, files: Mapping[str, str], work: Path, *flags: str) -> None:
-        self.port = free_port()
-        config = work / "config"
-        shutil.rmtree(config, ignore_errors=True)
-        for name, text in (files or {"prometheus.yml": "{}"}).items():
-            (config / name).parent.mkdir(parents=True, exist_ok=True)
-            (config / name).write_text(text)
-        self.url = f"http://127.0.0.1:{self.port}"
-        argv = (
-            program("prometheus"),
-            f"--config.file={config / 'prometheus.yml'}",
-            f"--storage.tsdb.path={data}",
-            f"--web.listen-address=127.0.0.1:{self.port}",
-            "--storage.tsdb.retention.time=400d",
-            *flags,
-        )
-        self.running = Running(argv, f"{self.url}/-/ready", work / "prometheus.log")
-
-    def __enter__(self) -> str:
-        self.running.start()
-        return self.url
-
-    @property
-    def pid(self) -> int:
-        """The process that listens on the port."""
-        return self.running.pid
-
-    def __exit__(self, *unused: object) -> None:
-        self.running.stop()
 
 
 def configuration() -> dict[str, str]:
@@ -240,6 +196,11 @@ def configuration() -> dict[str, str]:
     config = yaml.safe_load(made["prometheus.yml"])
     made["prometheus.yml"] = yaml.safe_dump({**config, "scrape_configs": []})
     return made
+
+
+def without_rules() -> dict[str, str]:
+    config = yaml.safe_load(configuration()["prometheus.yml"])
+    return {"prometheus.yml": yaml.safe_dump({**config, "rule_files": []})}
 
 
 def _kept(rollup: Rollup) -> tuple[str, ...]:
