@@ -34,7 +34,7 @@ def panels(engines: Engines, ranges: Sequence[str]) -> Iterator[str]:
     rows = [(question.dashboard, question.title.ljust(36), *_cells(_pairs(turns, least))) for question, turns in taken]
     for title, pick in (("together, best", least), ("together, asked for the first time", _first)):
         columns = zip(*(_pairs(turns, pick) for _, turns in taken))
-        rows.append(("", title, *_cells([_sum(column) for column in columns])))
+        rows.append(("", title.ljust(36), *_cells([_sum(column) for column in columns])))
     yield table(("", "", *head), rows)
     ratios = [
         other.worked / one.worked for _, turns in taken for one, other in _pairs(turns, least) if one.worked >= WORTH_S
