@@ -48,9 +48,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     with s3.served(folder) as server:
         ring = Ring(folder, server)
         receivers = [HttpSender(ring.receiver(number)) for number in range(len(COLLECTORS))]
-        # By one collector: of what several write to a stream at once, a host may drop some when it reads its log, which
-        # answers lack now and then if another was away (docs/scale.md).
-        senders = Senders([receivers[0]] * SENDERS)
+        senders = Senders(receiver for _each in range(SENDERS // len(receivers)) for receiver in receivers)
         try:
             ring.start()
             for collector in ring.collectors:

@@ -52,15 +52,15 @@ class Ring:
 
     # As the roles configure them.
 
-    def _written(self, role: str, name: str, **variables: Any) -> tuple[Path, dict[str, str]]:
-        """Writes the files of a role for a host; their directory, and the environment of the program."""
+    def _known(self, role: str, name: str, **variables: Any) -> dict[str, Any]:
+        """The variables of a host."""
         groups = {
             "loki": list(ADDRESSES),
             "otel_collector": list(COLLECTORS),
             "prometheus": [],
             "all": [*ADDRESSES, *COLLECTORS],
         }
-        common = {
+        return {
             **self.variables,
             "groups": groups,
             "group_names": [role],
@@ -70,34 +70,42 @@ class Ring:
             "stack_data_dir": str(self.folder / name / "data"),
             **variables,
         }
-        place = role.replace("_", "-")
-        (self.folder / name / "data" / place).mkdir(parents=True)
-        directory = self.folder / name / place / "current"
+
+    def _written(self, role: str, known: dict[str, Any]) -> Path:
+        """Writes the files of a role for a host; their directory."""
+        place = self.folder / known["inventory_hostname"]
+        part = role.replace("_", "-")
+        (place / "data" / part).mkdir(parents=True)
+        directory = place / part / "current"
         for kind in ("files", "secrets"):
-            for file, text in roles.files(role, kind=kind, **common).items():
+            for file, text in roles.files(role, kind=kind, **known).items():
                 (directory / file).parent.mkdir(parents=True, exist_ok=True)
                 (directory / file).write_text(text)
-        return directory, roles.files(role, kind="environment", **common) if role == "loki" else {}
+        return directory
 
     def _of_loki(self, name: str) -> dict[str, Any]:
         return {**self.variables, "stack_address": ADDRESSES[name], "stack_listen_address": ADDRESSES[name]}
 
     def _loki(self, name: str) -> Running:
-        directory, environment = self._written("loki", name, **self._of_loki(name))
+        known = self._known("loki", name, **self._of_loki(name))
+        directory = self._written("loki", known)
         tls = ssl.create_default_context(cafile=directory / "tls" / "ca.pem")
         tls.load_cert_chain(directory / "tls" / "certificate.pem", directory / "tls" / "key.pem")
-        argv = [program("loki"), f"-config.file={directory}/config.yml"]
+        argv = [
+            *roles.value("loki", "__loki_starter", **known),
+            program("loki"),
+            f"-config.file={directory}/config.yml",
+        ]
         running = Running(argv, f"{self.url(name)}/ready", self.folder / f"{name}.log", tls)
-        running.environment = environment
+        running.environment = roles.files("loki", kind="environment", **known)
         return running
 
     def _collector(self, name: str, loki: str) -> Running:
         """It pushes to one of the hosts, as one beside that host would."""
         ports = {f"otel_collector_{kind}_port": free_port() for kind in ("grpc", "http", "export", "metrics", "health")}
         self.ports[name] = ports
-        directory, _none = self._written(
-            "otel_collector", name, loki_external_url=self.url(loki), prometheus_external_url="", **ports
-        )
+        away = {"loki_external_url": self.url(loki), "prometheus_external_url": ""}
+        directory = self._written("otel_collector", self._known("otel_collector", name, **away, **ports))
         argv = [program("otelcol-contrib"), f"--config={directory}/config.yaml"]
         ready = f"http://127.0.0.1:{ports['otel_collector_health_port']}/"
         return Running(argv, ready, self.folder / f"{name}.log")
