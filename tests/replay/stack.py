@@ -24,10 +24,7 @@ from tests.tools.queries import roles
 SHIPPED = "72h"
 # Samples of months, which no shipped configuration accepts, and none rejects.
 HISTORY = f"{75 * 24}h"
-# The shipped rules take their turns minutes to an hour apart. What they write does not depend on when, so they may
-# take them more often.
-TURNS = "3s"
-TIMEOUT = 60
+TIMEOUT = 300
 PORTS = {
     "prometheus": ("port",),
     "mimir": ("port", "grpc_port"),
@@ -51,6 +48,9 @@ class Stack:
     }
     # Where the configuration has the rules of metrics.
     rules = "prometheus/rules"
+    # The shipped rules take their turns minutes to an hour apart. What they write does not depend on when, so they may
+    # take them more often.
+    turns = "3s"
 
     def __init__(self, folder: Path, zones: dict[str, Calendar]) -> None:
         self.folder, self.zones = folder, zones
@@ -105,7 +105,7 @@ class Stack:
             own = roles.value("prometheus", "__prometheus_own_rules", **variables)
             self._write(f"{self.rules}/claude-code.yml", own)
             for zone, calendar in self.zones.items():
-                self._write(f"{self.rules}/days{zone}.yml", yaml.safe_dump(rules_of_days(calendar, TURNS)))
+                self._write(f"{self.rules}/days{zone}.yml", yaml.safe_dump(rules_of_days(calendar, self.turns)))
 
     def _write(self, name: str, text: str) -> Path:
         path = self.folder / "config" / name

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "claude_code.observability" / "bundle"
-START_TIMEOUT = 60.0
+START_TIMEOUT = 300.0
 # The last host of a ring to go waits for others to take note.
 END_TIMEOUT = 180
 
