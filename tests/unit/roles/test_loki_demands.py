@@ -20,6 +20,7 @@ SEVERAL = {
     "hostvars": {"second": {"stack_address": "10.0.0.2"}, "third": {"stack_address": "10.0.0.3"}},
     "stack_address": "10.0.0.1",
     "stack_listen_address": "0.0.0.0",
+    "loki_runtime": "systemd",
 }
 FILES = {"disk_bytes": 10**12, "events_in": "files"}
 TRIED = {**FILES, "s3_from": "2026-01-01"}
@@ -53,6 +54,7 @@ def of_history(marker: dict[str, Any], in_force: str, **variables: Any) -> list[
         (S3, None),
         ({**SEVERAL, **S3}, None),
         (SEVERAL, "loki_s3_endpoint is empty"),
+        ({**SEVERAL, **S3, "loki_runtime": "docker"}, "loki_runtime is docker"),
         ({**SEVERAL, **S3, "stack_listen_address": "127.0.0.1"}, "loki_listen_address is 127.0.0.1"),
         ({**SEVERAL, **S3, "stack_address": "loki-1.example.com"}, "Set stack_address of stack"),
         ({**SEVERAL, **S3, "loki_replication_factor": 4}, "loki_replication_factor is 4"),
