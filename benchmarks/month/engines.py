@@ -25,6 +25,7 @@ TENANT = "claude-code"
 COMPACTED = "cortex_compactor_last_successful_run_timestamp_seconds"
 LISTED = f'cortex_bucket_index_last_successful_update_timestamp_seconds{{user="{TENANT}"}}'
 SYNCED = 'cortex_bucket_stores_blocks_last_successful_sync_timestamp_seconds{component="store-gateway"}'
+LOADED = 'cortex_bucket_store_blocks_loaded{component="store-gateway"}'
 # What it does within an hour, within seconds; and blocks that are merged with others are gone at once.
 HASTY = {
     "compactor": {"cleanup_interval": "1s", "compaction_interval": "1s", "deletion_delay": "0s"},
@@ -165,6 +166,8 @@ class Mimir(Engine):
         if self.brought.exists():
             for moment in (COMPACTED, LISTED):
                 self._settle(began, moment)
+            # A list that was just being written is read once more after a quarter of an hour.
+            self._settle(0, LOADED)
         return self
 
     def _bring(self, data: Path) -> None:
@@ -178,7 +181,7 @@ class Mimir(Engine):
         self._settle(time.time(), COMPACTED, COMPACTED, LISTED, SYNCED)
 
     def _settle(self, since: float, *moments: str) -> None:
-        """Waits for each of these to be later than the one before."""
+        """Waits for each of these to be more than that, and then later than the one before."""
         end = time.monotonic() + SETTLED_S
         for moment in moments:
             while self.metric(moment) <= since:
