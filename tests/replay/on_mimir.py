@@ -54,8 +54,7 @@ class OnMimir(Stack):
     def start(self, *names: str) -> None:
         super().start(*names)
         if not names:
-            # The past comes late, as to a Mimir at work. If its oldest day were the first that Mimir sees, Mimir would
-            # write a block for every two hours since then before it starts again.
+            # The past comes late, as to a Mimir at work.
             self.wait_until_scraped()
 
     def record_the_past(self, first: float) -> None:
