@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.backup.senders_and_hosts import HANGS, Client, Host, clear, wait
 from tests.tools import s3
 
-MEGABYTES = int(os.environ.get("BACKUP_MEGABYTES", "20"))
+MEGABYTES = int(os.environ.get("BACKUP_MEGABYTES", "200"))
 
 
 @dataclass
