@@ -194,11 +194,11 @@ class History:
 
     def wait_until_shown(self) -> None:
         """Until queries see all that is there now. To ask before would be remembered as that there is nothing."""
+        index = f'cortex_bucket_index_last_successful_update_timestamp_seconds{{user="{TENANT}"}}'
+        sync = 'cortex_bucket_stores_blocks_last_successful_sync_timestamp_seconds{component="store-gateway"}'
         now, end = time.time() + 1, time.monotonic() + PATIENCE
-        for metric in (
-            f'cortex_bucket_index_last_successful_update_timestamp_seconds{{user="{TENANT}"}}',
-            'cortex_bucket_stores_blocks_last_successful_sync_timestamp_seconds{component="store-gateway"}',
-        ):
+        # What was begun before the list was there may end after it.
+        for metric in (index, sync, sync):
             while self._metric(metric) <= now:
                 assert time.monotonic() < end, metric
                 time.sleep(0.5)
