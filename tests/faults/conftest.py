@@ -17,7 +17,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.faults.fault import Fault, count, happen, table
+from tests.faults.fault import Fault, Store, count, happen, table
 from tests.faults.host import COMPONENTS, FEW, OUTAGE, STORES, Host, clear, wait
 from tests.faults.load import TEAM, RealClient, Senders
 from tests.tools.ledger import Loki, Prometheus
@@ -155,6 +155,10 @@ class Story:
     @property
     def loki(self) -> Loki:
         return Loki(self.host.urls[COMPONENTS["loki"]])
+
+    @property
+    def stores(self) -> dict[str, Store]:
+        return {"prometheus": self.prometheus, "loki": self.loki}
 
 
 @pytest.fixture(scope="session")

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dashboards.queries import EVENTS
 from tests.faults.load import Senders
 from tests.tools.ledger import Ledger, Loki, Prometheus, differences
 
+Store = Prometheus | Loki
 AT_ONCE = 50
 
 
@@ -69,19 +70,18 @@ def count(faults: Sequence[Fault], senders: Senders, prometheus: Prometheus, lok
             fault.twice += max(0, stored - wanted)
 
 
-def told(expected: dict[str, Ledger], prometheus: Prometheus, loki: Loki, since: float) -> dict[str, dict[str, Ledger]]:
-    """What both stores say of each session, of the rows that are expected."""
+def told(expected: dict[str, Ledger], stores: Mapping[str, Store], since: float) -> dict[str, dict[str, Ledger]]:
+    """What the stores say of each session, of the rows that are expected."""
     sessions: dict[str, dict[str, Ledger]] = {}
     ids = sorted(expected)
     for first in range(0, len(ids), AT_ONCE):
         some = ids[first : first + AT_ONCE]
-        stores = {"prometheus": prometheus.ledgers(some, since), "loki": loki.ledgers(some, since)}
+        said = {name: store.ledgers(some, since) for name, store in stores.items()}
         for session in some:
             ledger = expected[session]
             sessions[session] = {"expected": ledger}
-            for name, said in stores.items():
-                rows = {row: n for row, n in said.get(session, {}).items() if row in ledger}
-                sessions[session][name] = rows
+            for name, ledgers in said.items():
+                sessions[session][name] = {row: n for row, n in ledgers.get(session, {}).items() if row in ledger}
     return sessions
 
 

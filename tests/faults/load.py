@@ -22,6 +22,7 @@ from tests.tools import client
 from tests.tools.ledger import NANO, Ledger
 from tests.tools.model_api import ModelApi
 from tests.tools.otlp import Refused, Sender
+from tests.tools.relay import Relay
 
 TEAM = "senders"
 PERIOD = 10.0
@@ -105,14 +106,18 @@ def rows(entry: Entry) -> list[tuple[str, int]]:
 
 
 class RealClient:
-    """Sessions of Claude Code, one after another. It keeps nothing on disk, so it rests while the collector is away."""
+    """Sessions of Claude Code, one after another. It keeps nothing on disk, so it rests while the collector is away.
+
+    It ends after its own time to flush, acknowledged or not, so a relay keeps account of what was.
+    """
 
     def __init__(self, url: str, home: Path) -> None:
+        # What each session did.
         self.ledgers: dict[str, Ledger] = {}
         self.errors: list[Exception] = []
         # Held while a session is on.
         self.busy = threading.Lock()
-        self._home, self._program, self._api = home, client.install(), ModelApi()
+        self._home, self._program, self._api, self._relay = home, client.install(), ModelApi(), Relay(url)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._play)
         settings = {
@@ -121,7 +126,7 @@ class RealClient:
             "OTEL_METRICS_EXPORTER": "otlp",
             "OTEL_LOGS_EXPORTER": "otlp",
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": url,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self._relay.url,
         }
         (home / ".claude").mkdir(parents=True)
         (home / ".claude" / "settings.json").write_text(json.dumps({"env": settings}))
@@ -133,6 +138,12 @@ class RealClient:
         self._stop.set()
         self._thread.join()
         self._api.close()
+        self._relay.close()
+
+    @property
+    def acknowledged(self) -> dict[str, dict[str, Ledger]]:
+        """By store and session."""
+        return {"prometheus": self._relay.prometheus, "loki": self._relay.loki}
 
     def _play(self) -> None:
         shape = next(shape for shape in SHAPES if shape.name == "one-turn-http")

@@ -20,7 +20,7 @@ from tests.tools.ledger import Ledger, side_by_side, total
 
 def found(story: Story) -> dict[str, dict[str, Ledger]]:
     cluster, senders = story.cluster, story.senders
-    return told(senders.ledgers, cluster.prometheus, cluster.loki, senders.begun)
+    return told(senders.ledgers, {"prometheus": cluster.prometheus, "loki": cluster.loki}, senders.begun)
 
 
 def test_nothing_is_lost_and_nothing_counts_twice(story: Story) -> None:
