@@ -91,12 +91,6 @@ def get(url: str, tls: ssl.SSLContext | None = None, **parameters: str) -> str:
         return str(answer.read().decode())
 
 
-def write(folder: Path, texts: Mapping[str, str]) -> None:
-    for name, text in texts.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-
-
 class Stores:
     """Prometheus and Loki at one address. Nothing is scraped and no rule runs, so that a round is like the next one."""
 
@@ -118,10 +112,7 @@ class Stores:
         }
 
     def configured(self, role: str) -> Path:
-        place = self.folder / "config" / role / "current"
-        for kind in ("files", "secrets"):
-            write(place, roles.files(role, kind, **self.variables(self.folder)))
-        return place
+        return roles.write(self.folder / "config" / role / "current", role, **self.variables(self.folder))
 
     @contextmanager
     def up(self) -> Iterator[None]:
@@ -190,8 +181,7 @@ class Collector:
     def configure(self) -> None:
         variables = {**self.stores.variables(self.folder), **self._ports, **self.variables}
         self._place = self.folder / "config" / "otel-collector" / "current"
-        for kind in ("files", "secrets"):
-            write(self._place, roles.files("otel_collector", kind, **variables))
+        roles.write(self._place, "otel_collector", **variables)
         _edit(self._place / "config.yaml", self.change)
 
     @contextmanager

@@ -70,9 +70,7 @@ class Collector:
             "stack_secrets_dir": str(secrets),
             **self.ports,
         }
-        for kind in ("files", "secrets"):
-            for name, text in roles.files("otel_collector", kind, **known).items():
-                self.write(name, text)
+        roles.write(self.current, "otel_collector", **known)
         config = yaml.safe_load((self.current / "config.yaml").read_text())
         config["exporters"] = {"file": {"path": str(self.received)}}
         for pipeline in config["service"]["pipelines"].values():

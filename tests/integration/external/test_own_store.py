@@ -9,7 +9,6 @@ import base64
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -31,15 +30,6 @@ PORTS = {"otel_collector": ("grpc", "http", "export", "metrics", "health"), "lok
 PATIENCE = 120
 
 
-def written(folder: Path, role: str, name: str, variables: dict[str, Any]) -> Path:
-    place = folder / name / "current"
-    for kind in ("files", "secrets"):
-        for file, text in roles.files(role, kind, **variables).items():
-            (place / file).parent.mkdir(parents=True, exist_ok=True)
-            (place / file).write_text(text)
-    return place
-
-
 @pytest.mark.parametrize(
     "said", [{}, {"stack_metrics_username": USER, "stack_metrics_password": PASSWORD}], ids=["nothing", "login"]
 )
@@ -59,8 +49,8 @@ def test_who_writes_logs_in(tmp_path: Path, said: dict[str, str]) -> None:
     }
     for name in ("otel-collector", "loki"):
         (tmp_path / "data" / name).mkdir(parents=True)
-    collector = written(tmp_path, "otel_collector", "otel-collector", variables)
-    loki = written(tmp_path, "loki", "loki", variables)
+    collector = roles.write(tmp_path / "otel-collector" / "current", "otel_collector", **variables)
+    loki = roles.write(tmp_path / "loki" / "current", "loki", **variables)
     argv = [
         program("prometheus"),
         f"--config.file={tmp_path}/prometheus.yml",

@@ -104,11 +104,7 @@ class Beside:
         """Writes the files of a role; their directory."""
         name = role.replace("_", "-")
         (self.folder / "data" / name).mkdir(parents=True)
-        place = self.folder / "config" / name / "current"
-        for file, text in roles.files(role, **{**self.variables, **variables}).items():
-            (place / file).parent.mkdir(parents=True, exist_ok=True)
-            (place / file).write_text(text)
-        return place
+        return roles.write(self.folder / "config" / name / "current", role, **{**self.variables, **variables})
 
     def _play(self) -> None:
         """The play of the page, on this machine."""

@@ -76,12 +76,7 @@ class Ring:
         place = self.folder / known["inventory_hostname"]
         part = role.replace("_", "-")
         (place / "data" / part).mkdir(parents=True)
-        directory = place / part / "current"
-        for kind in ("files", "secrets"):
-            for file, text in roles.files(role, kind=kind, **known).items():
-                (directory / file).parent.mkdir(parents=True, exist_ok=True)
-                (directory / file).write_text(text)
-        return directory
+        return roles.write(place / part / "current", role, **known)
 
     def _of_loki(self, name: str) -> dict[str, Any]:
         return {**self.variables, "stack_address": ADDRESSES[name], "stack_listen_address": ADDRESSES[name]}

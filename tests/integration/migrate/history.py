@@ -90,11 +90,7 @@ class History:
 
     def _written(self, role: str, variables: dict[str, Any]) -> Path:
         (self.folder / "data" / role / "compactor").mkdir(parents=True)
-        place = self.folder / "config" / role / "current"
-        for file, text in roles.files(role, **variables).items():
-            (place / file).parent.mkdir(parents=True, exist_ok=True)
-            (place / file).write_text(text)
-        return place
+        return roles.write(self.folder / "config" / role / "current", role, **variables)
 
     def start(self) -> None:
         """Weeks in long blocks, late ones over them in shorter ones, and a memory with late samples in it."""

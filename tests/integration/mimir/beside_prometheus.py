@@ -92,11 +92,7 @@ class BesidePrometheus:
     def _written(self, role: str, name: str, **variables: Any) -> Path:
         """Writes the files of a role; their directory."""
         (self.folder / "data" / name).mkdir(parents=True)
-        place = self.folder / "config" / name / "current"
-        for file, text in roles.files(role, **{**self.variables, **variables}).items():
-            (place / file).parent.mkdir(parents=True, exist_ok=True)
-            (place / file).write_text(text)
-        return place
+        return roles.write(self.folder / "config" / name / "current", role, **{**self.variables, **variables})
 
     def start(self) -> None:
         for name in ORDER:

@@ -56,10 +56,7 @@ class ThreeHosts:
         known["hostvars"] = {host: self._of(host) for host in ADDRESSES}
         place = self.folder / name / "mimir" / "current"
         (self.folder / name / "data" / "mimir").mkdir(parents=True)
-        for kind in ("files", "secrets"):
-            for file, text in roles.files("mimir", kind, **known).items():
-                (place / file).parent.mkdir(parents=True, exist_ok=True)
-                (place / file).write_text(text)
+        roles.write(place, "mimir", **known)
         self.tls = ssl.create_default_context(cafile=place / "tls" / "ca.pem")
         self.tls.load_cert_chain(place / "tls" / "certificate.pem", place / "tls" / "key.pem")
         argv = [program("mimir"), f"-config.file={place}/config.yml"]

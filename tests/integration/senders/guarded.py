@@ -135,11 +135,7 @@ class Guarded:
         """The configuration of a role, in the directory where the role puts it."""
         places = {f"stack_{name}_dir": str(self.folder / name) for name in ("config", "data", "secrets")}
         folder = self.folder / "config" / role.replace("_", "-") / "current"
-        for name, text in roles.files(role, stack_runtime="systemd", **places, **self.ports, **variables).items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        return folder
+        return roles.write(folder, role, ["files"], stack_runtime="systemd", **places, **self.ports, **variables)
 
     def _run(self, name: str, arguments: list[str], ready: str) -> None:
         self.running[name] = Running([program(name), *arguments], ready, self.folder / f"{name}.log")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,15 @@ def files(role: str, kind: str = "files", **variables: Any) -> dict[str, str]:
     """The configuration files of a component role by name, or its secrets."""
     made: dict[str, str] = value(role, f"__{role}_{kind}", **variables)
     return {str(name): str(text) for name, text in made.items()}
+
+
+def write(place: Path, role: str, kinds: Iterable[str] = ("files", "secrets"), **variables: Any) -> Path:
+    """Writes them where the role would, and returns that directory."""
+    for kind in kinds:
+        for name, text in files(role, kind, **variables).items():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_text(text)
+    return place
 
 
 def value(role: str, expression: str, **variables: Any) -> Any:
