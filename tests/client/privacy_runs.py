@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.sessions import RETRIES, Session
-from tests.replay.stack import SHIPPED, Stack
+from tests.replay.backend import SHIPPED
+from tests.replay.stack import Stack
 from tests.tools.ledger import Ledger, nanoseconds
 from tests.tools.ledger import Loki as LokiLedgers
 from tests.tools.ledger import Prometheus as PrometheusLedgers

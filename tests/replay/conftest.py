@@ -17,22 +17,24 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from plugins.module_utils._rollups import Calendar
+from tests.replay.backend import HISTORY, SHIPPED, Backend
+from tests.replay.on_cluster import OnCluster
 from tests.replay.on_mimir import OnMimir
 from tests.replay.oracle import Oracle
 from tests.replay.scenes import DAY, PAST_DAYS, Scenes
-from tests.replay.stack import HISTORY, SHIPPED, Stack
+from tests.replay.stack import Stack
 
 ZONES = {name: Calendar.of(SHIPPED, name) for name in ("Z", "+09:00", "-08:00")}
 SEED = 4
-# Where metrics are.
-STACKS = {"prometheus": Stack, "mimir": OnMimir}
+# By REPLAY_ON.
+STACKS: dict[str, type[Backend]] = {"prometheus": Stack, "mimir": OnMimir, "cluster": OnCluster}
 
 
 @dataclass
 class Played:
     """The stack after the last scene. at: when everything was there."""
 
-    stack: Stack
+    stack: Backend
     oracle: Oracle
     at: float
 

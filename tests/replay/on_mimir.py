@@ -5,36 +5,17 @@
 
 from __future__ import annotations
 
-import math
-import subprocess
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-from ansible_collections.claude_code.observability.plugins.module_utils._mimir_blocks import Mimir, bring
-from ansible_collections.claude_code.observability.plugins.module_utils._tls import Access
-
-from plugins.module_utils._rollups import DAY, REPAIR_BLOCK, TABLE, Calendar, Rollup
+from plugins.module_utils._rollups import Calendar
+from tests.replay.mimir_past import HEADERS, LOOK_OFTEN, TENANT, record_in_mimir
 from tests.replay.stack import Stack
-from tests.tools.hosts import wait
-from tests.tools.ledger import Store, StoreError, ask
-from tests.tools.programs import program
+from tests.tools.ledger import Store
 from tests.tools.queries.roles import HOST
-
-TENANT = "claude-code"
-HEADERS = {"X-Scope-OrgID": TENANT}
-# Mimir looks for new blocks every quarter of an hour, and shows them then.
-LOOK_OFTEN = {
-    "compactor": {"cleanup_interval": "15s"},
-    "blocks_storage": {"bucket_store": {"sync_interval": "15s"}},
-}
-PATIENCE = 1800
 
 
 class OnMimir(Stack):
-    """For a scene, the store of metrics with what belongs to it is still called prometheus."""
-
     members: Mapping[str, tuple[str, ...]] = {**Stack.members, "prometheus": ("mimir", "prometheus")}
     rules = f"mimir/current/rules/{TENANT}"
     turns = "10s"
@@ -47,9 +28,13 @@ class OnMimir(Stack):
             "stack_tenant": TENANT,
             "mimir_config_overrides": LOOK_OFTEN,
         }
-        self.stores["prometheus"] = Store(f"{self.url('mimir_port')}/prometheus", headers=tuple(HEADERS.items()))
         (folder / "config" / self.rules).mkdir(parents=True)
         (folder / "data" / "mimir" / "compactor").mkdir()
+
+    @property
+    def stores(self) -> Mapping[str, Store]:
+        mimir = Store(f"{self.url('mimir_port')}/prometheus", headers=tuple(HEADERS.items()))
+        return {**super().stores, "prometheus": mimir}
 
     def start(self, *names: str) -> None:
         super().start(*names)
@@ -58,47 +43,4 @@ class OnMimir(Stack):
             self.wait_until_scraped()
 
     def record_the_past(self, first: float) -> None:
-        """As playbooks/repair.yml does, and until Mimir shows all of it."""
-        client = self._write(
-            "repair-client.yml", yaml.safe_dump({"http_headers": {"X-Scope-OrgID": {"values": [TENANT]}}})
-        )
-        blocks = self.folder / "repair"
-        self._recorded(first, self.stores["prometheus"].url, blocks, f"--http.config.file={client}")
-        outcome = bring(Mimir(self.url("mimir_port"), HEADERS, Access()), merged(blocks), False)
-        assert outcome.uploaded and not outcome.refused, outcome
-        past = int((time.time() - first) // DAY) + 1
-        wait("Mimir shows the days", lambda: shown(self.stores["prometheus"], self.zones.values(), past), PATIENCE)
-
-
-def merged(blocks: Path) -> Path:
-    """The same in a few blocks.
-
-    promtool writes one for each rule and week: for three zones 400, and 3,000 when they are cut by the day. Mimir looks
-    at one after another, which takes half an hour on a busy machine.
-    """
-    text, target = blocks.with_suffix(".txt"), blocks.with_name("merged")
-    # promtool reads a whole Prometheus.
-    (blocks / "wal").mkdir()
-    with text.open("wb") as file:
-        subprocess.run([program("promtool"), "tsdb", "dump-openmetrics", str(blocks)], stdout=file, check=True)
-    argv = [program("promtool"), "tsdb", "create-blocks-from", f"--max-block-duration={REPAIR_BLOCK}s", "openmetrics"]
-    subprocess.run([*argv, str(text), str(target)], check=True, capture_output=True)
-    return target
-
-
-def shown(store: Store, zones: Iterable[Calendar], past: int) -> bool:
-    """Whether the sums of the days add up to those of the samples, for this many days before today."""
-
-    def total(query: str) -> float:
-        answer = ask(store, "/api/v1/query", query=f"sum(sum_over_time({query}))")
-        return float(answer[0]["value"][1]) if answer else 0.0
-
-    def same(rollup: Rollup, zone: Calendar) -> bool:
-        days = zone.expand(f"(<<days by () {rollup.by_team}>>)[{past}d:1d] <<midnight>>")
-        return math.isclose(total(days), total(f"{rollup.series}[{past}d]"))
-
-    try:
-        return all(same(rollup, zone) for zone in zones for rollup in TABLE)
-    except StoreError:
-        # Mimir knows of a block that it has not yet read.
-        return False
+        record_in_mimir(self, first, self.url("mimir_port"))

@@ -8,14 +8,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
-from tests.replay.stack import HISTORY, SHIPPED, Stack
+from tests.replay.backend import HISTORY, SHIPPED, Backend
 from tests.replay.traffic import Ledger, Request, Traffic, together
-from tests.tools.otlp import GrpcSender, HttpSender, Sender
+from tests.tools.otlp import Sender
 
 HOUR = 3600
 DAY = 24 * HOUR
 # Bytes: of Loki's blocks unless configured otherwise, and what the events of a turn take at least.
 UPSTREAM_BLOCK, TURN = 256 * 1024, 2000
+TEAMS = (
+    *("alpha", "beta", "short sessions", "same moment", "idle gaps", "resumed sessions", "retries", "delivered twice"),
+    *("many", "clock skew", "late data", "long session", "stores away"),
+)
 # The oldest day a panel asks for begins two months ago.
 PAST_DAYS = range(62, 5, -1)
 
@@ -23,9 +27,9 @@ PAST_DAYS = range(62, 5, -1)
 class Scenes:
     """Plays them and keeps the ledger. late_h: what the collector accepts at the moment."""
 
-    def __init__(self, stack: Stack, seed: int) -> None:
+    def __init__(self, stack: Backend, seed: int) -> None:
         self.stack, self.traffic, self.ledger = stack, Traffic(seed), Ledger()
-        self.senders: list[Sender] = [HttpSender(stack.http), GrpcSender(stack.grpc), HttpSender(stack.http, "json")]
+        self.senders: list[Sender] = stack.senders()
         self._turn = 0
 
     def deliver(self, requests: Iterable[Request], late_max: str = SHIPPED) -> None:

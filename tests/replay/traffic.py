@@ -27,6 +27,9 @@ TOOLS = ("Read", "Write", "Edit", "Bash", "Task", "mcp__tickets__search")
 KINDS = {"input": "input", "output": "output", "cacheRead": "cache_read", "cacheCreation": "cache_creation"}
 NUMBERS = ("_ms", "_tokens", "_uses", "_length", "_bytes", "_count", "_chars", "attempt", "attempts")
 
+# Of each team.
+DEVELOPERS = 3
+
 Labels = tuple[tuple[str, str], ...]
 
 
@@ -103,6 +106,10 @@ class Session:
         }
 
 
+def developers(team: str) -> list[str]:
+    return [f"{team}-{number}" for number in range(DEVELOPERS)]
+
+
 class Traffic:
     """Draws what sessions do. The same seed draws the same, but for the ids."""
 
@@ -111,7 +118,7 @@ class Traffic:
         self._sequence = 0
 
     def session(self, team: str) -> Session:
-        developer = f"{team}-{self._draw.randrange(3)}"
+        developer = developers(team)[self._draw.randrange(DEVELOPERS)]
         return Session(
             team, developer, str(uuid.uuid4()), self._draw.choice(("shop", "site", "")), self._draw.choice(MODELS)
         )

@@ -77,10 +77,13 @@ class Cluster:
         secrets = SecretsDir(str(folder / "secrets"))
         for name, text in host_certificate(secrets, SENDER, [SENDER]).items():
             (folder / f"{name}.pem").write_text(text)
-        credential = Registry(secrets).credentials([SENDER])[0]
-        self.access = Access(credential["header"], str(folder / "ca.pem"))
+        self.access = self.access_of(SENDER)
         self.tls = ssl.create_default_context(cafile=str(folder / "ca.pem"))
         self.tls.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
+
+    def access_of(self, sender: str) -> Access:
+        credential = Registry(SecretsDir(str(self.folder / "secrets"))).credentials([sender])[0]
+        return Access(credential["header"], str(self.folder / "ca.pem"))
 
     # Built.
 
@@ -127,8 +130,8 @@ class Cluster:
             "stack_secrets_dir": str(self.folder / "secrets"),
         }
 
-    def inventory(self, **variables: Any) -> None:
-        """What the next play plays."""
+    def inventory(self, clients: Mapping[str, Any] | None = None, **variables: Any) -> None:
+        """What the next play plays. `clients` are laptops with their variables, which are not reached."""
         children = {group: {"hosts": {name: {} for name in members}} for group, members in self.groups.items()}
         docker = {
             "ansible_connection": "community.docker.docker",
@@ -143,6 +146,7 @@ class Cluster:
         inventory = {
             "claude_code_observability": {"children": children, "vars": {**self._variables, **variables}},
             "balancer": {"hosts": {FRONT: {}}},
+            "clients": {"hosts": clients or {}},
             "all": {"hosts": own},
         }
         self.site.inventory.write_text(json.dumps(inventory))
