@@ -18,6 +18,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.claude_code.observability.plugins.modules import mimir_blocks
 
 from dashboards.panels import PER
+from plugins.module_utils._rollups import DAY
 from tests.integration.migrate.history import TOTALS, History
 from tests.tools.queries.fill import PER_MINUTE
 
@@ -29,6 +30,11 @@ def bring(capsys: Any, history: History, directory: Path, **options: Any) -> dic
         mimir_blocks.main()
     answer: dict[str, Any] = json.loads(capsys.readouterr().out)
     return answer
+
+
+def of_one_day(block: Path) -> bool:
+    meta = json.loads((block / "meta.json").read_text())
+    return len({meta["minTime"] // (DAY * 1000), (meta["maxTime"] - 1) // (DAY * 1000)}) == 1
 
 
 def test_check_mode_says_what_would_go(capsys: Any, history: History, snapshot: Path) -> None:
@@ -84,7 +90,8 @@ def test_a_damaged_block_is_refused_by_name(
 ) -> None:
     """Mimir finds what is wrong with a chunk, the cut what is wrong with an index. The others go."""
     by_size = sorted(snapshot.iterdir(), key=lambda path: (path / "index").stat().st_size)
-    source = by_size[-1 if kind == "index" else 0]
+    # Of one that spans midnight only one part would be damaged.
+    source = by_size[-1] if kind == "index" else next(filter(of_one_day, by_size))
     # Others than those before, as old and as long.
     damaged, whole = (tmp_path / f"{source.name[:-2]}{len(kind):X}{end}" for end in "01")
     shutil.copytree(source, damaged)
