@@ -84,9 +84,12 @@ MOLECULE := $(SCENARIOS:%=test-molecule-%)
 PARTS := bundle lint unit fuzz sanity fleet grafana integration acceptance stores scale client $(SCENARIOS:%=molecule-%) \
   faults backup upgrade airgap agent e2e replay quickstart
 
-.PHONY: test test-molecule $(PARTS:%=test-%)
+.PHONY: test test-thorough test-molecule $(PARTS:%=test-%)
 test: ## Everything, two parts at a time (JOBS=1: one), with a summary at the end
 	@scripts/test $(PARTS)
+
+test-thorough: ## The same, and what other tests all but cover; one part: THOROUGH=1 make test-NAME
+	@THOROUGH=1 scripts/test $(PARTS)
 
 test-lint: setup-packages setup-dev ## ansible-lint, yamllint, ruff, mypy, shellcheck, changelog, docs
 	@scripts/lint

@@ -9,12 +9,14 @@ import pytest
 from testbed import READY
 
 
+@pytest.mark.one_runtime
 @pytest.mark.parametrize("role", ["prometheus", "loki", "otel_collector"])
 def test_a_role_works_alone_in_a_foreign_play(project, host, role):
     project.play(project.foreign_inventory(host), project.foreign_play(role)).ok()
     assert host.answers(READY[role.replace("_", "-")])
 
 
+@pytest.mark.one_runtime
 def test_grafana_works_alone_as_far_as_its_release_is_not_needed(project, host):
     project.play(project.foreign_inventory(host), project.foreign_play("grafana"), {}, "--check").ok()
 

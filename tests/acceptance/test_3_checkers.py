@@ -23,6 +23,7 @@ BROKEN = [
 ]
 
 
+@pytest.mark.one_runtime
 @pytest.mark.parametrize(("role", "variables", "said"), BROKEN, ids=[role for role, _, _ in BROKEN])
 def test_a_refused_configuration_fails_the_play_and_changes_nothing(project, stack, role, variables, said):
     name = role.replace("_", "-")

@@ -94,6 +94,7 @@ def test_restart_restarts_what_is_asked_for(project, stack):
     assert up(stack) == list(READY)
 
 
+@pytest.mark.one_runtime
 def test_restart_goes_no_further_than_what_does_not_come_back(project, stack):
     config = "/etc/prometheus/current/prometheus.yml"
     stack.sh(f"cp {config} /tmp/whole.yml && echo nonsense >{config}")

@@ -21,6 +21,7 @@ import pytest
 from testbed import COLLECTION, TIMEOUT, Host, Project, run
 
 SAMPLER = Path(__file__).parent / "remote/sample_processes.py"
+pytestmark = pytest.mark.one_runtime
 USERS = ("ada", "grace")
 # Nothing of a play is in there, or it comes from outside.
 APART = ("proc", "sys", "mirror", "acceptance")

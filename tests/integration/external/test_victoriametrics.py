@@ -35,6 +35,8 @@ from tests.tools.queries.vocabulary import DAYS, EXACT, Vocabulary
 from tests.tools.replay import replay_all
 from tests.tools.victoriametrics import VictoriaMetrics
 
+pytestmark = pytest.mark.thorough
+
 PAGE_PLAY = Path(__file__).parents[3] / "docs" / "victoriametrics.yml"
 LATE = 50 * 3600.0
 PATIENCE = 180

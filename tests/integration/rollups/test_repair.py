@@ -91,6 +91,7 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
         subprocess.run(["docker", "rm", "--force", "--volumes", host.name], capture_output=True)
 
 
+@pytest.mark.one_runtime
 def test_days_are_recorded_anew(host: Host) -> None:
     now = int(time.time())
     samples = [f'{TOKENS}{{session_id="s"}} {value} {now - age * DAY}' for age, value in USED.items()]
