@@ -85,7 +85,7 @@ PARTS := bundle lint unit fuzz sanity fleet grafana integration acceptance store
   faults backup upgrade airgap agent e2e replay quickstart
 
 .PHONY: test test-thorough test-molecule $(PARTS:%=test-%)
-test: ## Everything, two parts at a time (JOBS=1: one), with a summary at the end
+test: ## Every part, three at a time (JOBS=1: one), with a summary at the end
 	@scripts/test $(PARTS)
 
 test-thorough: ## The same, and what other tests all but cover; one part: THOROUGH=1 make test-NAME
@@ -125,7 +125,7 @@ test-molecule: $(MOLECULE) ## Every scenario; each alone as test-molecule-NAME: 
 $(MOLECULE): test-molecule-%: setup-test test-bundle
 	@scripts/molecule $*
 
-test-replay: setup-dev test-bundle ## Every total of every dashboard against a ledger of what was sent, late, twice, through kill -9 (REPLAY_ON=mimir)
+test-replay: setup-dev test-bundle ## Every total of every dashboard against a ledger of what was sent, late, twice, through kill -9 (REPLAY_ON=mimir, cluster)
 	@.venv/bin/pytest tests/replay
 
 test-e2e: setup-test test-bundle ## Recordings, then the real client, through the whole stack
@@ -178,8 +178,9 @@ test-scale: setup-test test-bundle ## Three nodes of everything behind a load ba
 	@.venv/bin/pytest tests/scale
 
 .PHONY: soak-scale
-soak-scale: setup-test test-bundle ## The same on nine nodes, with 5 kills of each (KILLS=)
+soak-scale: setup-test test-bundle ## The same on nine nodes, with 5 kills of each (KILLS=), and the scenes of test-replay on them
 	@SCALE_WHOLE=1 SCALE_NODES=9 SCALE_KILLS=$(or $(KILLS),5) .venv/bin/pytest tests/scale
+	@REPLAY_ON=cluster .venv/bin/pytest tests/replay
 
 test-quickstart: setup-test test-bundle ## make quickstart by an ordinary user on a fresh machine
 	@.venv/bin/pytest tests/quickstart
