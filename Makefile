@@ -81,8 +81,8 @@ capacity: setup-dev ## What a stack for so many needs: make capacity DEVELOPERS=
 SCENARIOS := default docker split switch secure
 MOLECULE := $(SCENARIOS:%=test-molecule-%)
 # What needs no program of the bundle stands beside its build; then what takes longest.
-PARTS := bundle lint unit fuzz sanity fleet grafana integration acceptance stores scale client $(SCENARIOS:%=molecule-%) \
-  faults backup upgrade airgap agent e2e replay quickstart
+PARTS := bundle lint unit fuzz sanity fleet grafana upgrade integration acceptance stores scale client $(SCENARIOS:%=molecule-%) \
+  faults backup airgap agent e2e replay quickstart
 
 .PHONY: test test-thorough test-molecule $(PARTS:%=test-%)
 test: ## Every part, three at a time (JOBS=1: one), with a summary at the end
