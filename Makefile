@@ -78,18 +78,19 @@ capacity: setup-dev ## What a stack for so many needs: make capacity DEVELOPERS=
 
 ##@ Tests
 
-SCENARIOS := default docker split switch secure
-MOLECULE := $(SCENARIOS:%=test-molecule-%)
+SCENARIOS := default docker secure
+SCENARIOS_THOROUGH := split switch
+MOLECULE := $(patsubst %,test-molecule-%,$(SCENARIOS) $(SCENARIOS_THOROUGH))
 # What needs no program of the bundle stands beside its build; then what takes longest.
 PARTS := bundle lint unit fuzz sanity fleet grafana upgrade integration acceptance stores scale client $(SCENARIOS:%=molecule-%) \
   faults backup airgap agent e2e replay quickstart
 
-.PHONY: test test-thorough test-molecule $(PARTS:%=test-%)
+.PHONY: test test-thorough test-molecule $(PARTS:%=test-%) $(MOLECULE)
 test: ## Every part, three at a time (JOBS=1: one), with a summary at the end
 	@scripts/test $(PARTS)
 
 test-thorough: ## The same, and what other tests all but cover; one part: THOROUGH=1 make test-NAME
-	@THOROUGH=1 scripts/test $(PARTS)
+	@THOROUGH=1 scripts/test $(PARTS) $(SCENARIOS_THOROUGH:%=molecule-%)
 
 test-lint: setup-packages setup-dev ## ansible-lint, yamllint, ruff, mypy, shellcheck, changelog, docs
 	@scripts/lint
@@ -104,7 +105,7 @@ test-fuzz: setup-dev ## 20,000 generated settings files
 soak-fuzz: setup-dev ## A million of them (FILES=1000000; FUZZ_SEED=N starts elsewhere)
 	@FUZZ_FILES=$$(($(or $(FILES),1000000) / 2)) .venv/bin/pytest tests/fuzz
 
-test-sanity: setup-packages ## ansible-test sanity, oldest and newest ansible-core
+test-sanity: setup-packages ## ansible-test sanity, newest ansible-core (THOROUGH=1: the oldest too)
 	@scripts/sanity
 
 test-bundle: setup-dev ## Build the real programs (minutes, once) and their mirror
@@ -164,8 +165,8 @@ test-upgrade: setup-test test-bundle ## An upgrade under load, and the way back 
 .PHONY: soak-upgrade
 soak-upgrade: setup-test test-bundle ## The same in both runtimes, with Loki too, whose former version takes minutes to build
 	@.venv/bin/python bundle/build.py loki --version 3.7.7
-	@$(MAKE) test-upgrade RUNTIME=systemd
-	@$(MAKE) test-upgrade RUNTIME=docker
+	@$(MAKE) test-upgrade RUNTIME=systemd THOROUGH=1
+	@$(MAKE) test-upgrade RUNTIME=docker THOROUGH=1
 
 test-faults: setup-test test-bundle ## 200 senders and a real client through kill -9, outages, full disks, restarts, a network cut
 	@.venv/bin/pytest tests/faults

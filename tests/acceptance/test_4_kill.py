@@ -106,9 +106,14 @@ def first_release(project, host, site, playbook):
     project.play(project.inventory(host), playbook, variables(next(release), {})).ok()
 
 
-@pytest.mark.parametrize(
-    "point", [pytest.param(each, marks=() if each in RUNTIMES_DIFFER else pytest.mark.one_runtime) for each in POINTS]
-)
+def marks(point: str) -> pytest.MarkDecorator | tuple[()]:
+    """Between those of every day nothing more is at stake."""
+    if point in ("loaded, not asked", "asked, not recorded"):
+        return pytest.mark.thorough
+    return () if point in RUNTIMES_DIFFER else pytest.mark.one_runtime
+
+
+@pytest.mark.parametrize("point", [pytest.param(each, marks=marks(each)) for each in POINTS])
 def test_killed_while_a_configuration_rolls_out(project, stack, playbook, first_release, point):
     before, number = in_force(stack), next(release)
     changes = variables(number, ANOTHER_START[stack.runtime] if point == "another start due" else {})

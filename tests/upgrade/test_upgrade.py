@@ -95,7 +95,13 @@ def test_a_play_that_is_killed_while_it_goes_back_is_made_up_for(host, sender):
     assert in_order(host)
 
 
-@pytest.mark.parametrize(("name", "overrides", "said"), DOES_NOT_RUN, ids=[row[0] for row in DOES_NOT_RUN])
+@pytest.mark.parametrize(
+    ("name", "overrides", "said"),
+    [
+        pytest.param(*row, id=row[0], marks=pytest.mark.thorough if row[0] in ("otel-collector", "loki") else ())
+        for row in DOES_NOT_RUN
+    ],
+)
 def test_a_configuration_that_passes_its_checker_and_does_not_run_goes_back(host, name, overrides, said):
     before = host.sets(name)
     told = host.site({f"{name.replace('-', '_')}_config_overrides": overrides}, fails=True)
