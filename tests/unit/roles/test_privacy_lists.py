@@ -113,5 +113,5 @@ def test_the_docs_show_the_lists(page):
     shown = {group: re.findall(r"`([\w.]+)`", names) for group, names in rows.items()}
     named = {name or "always": names for name, names in LISTS["__otel_collector_content"].items()}
     assert shown == LISTS["__otel_collector_kept"] | named
-    for key in KEYS["__claude_settings_privacy"]:
+    for key in [*KEYS["__claude_settings_content"], *KEYS["__claude_settings_always"]]:
         assert f"| `{key}` |" in text
