@@ -179,7 +179,7 @@ def _play(played: Run, api: ModelApi, session: Session) -> None:
 
 
 def _flush(stack: Stack) -> None:
-    call = urllib.request.Request(stack.stores["loki"] + "/flush", method="POST")
+    call = urllib.request.Request(stack.stores["loki"].url + "/flush", method="POST")
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(call, timeout=60):
         pass
 
@@ -188,8 +188,8 @@ def _answers(stack: Stack) -> dict[str, str]:
     """All series, and all entries: those that queries on events read, and those of content."""
     now = time.time()
     asked = {
-        "prometheus": (stack.stores["prometheus"] + "/api/v1/series", {"match[]": '{__name__=~".+"}'}),
-        "metadata": (stack.stores["prometheus"] + "/api/v1/metadata", {}),
+        "prometheus": (stack.stores["prometheus"].url + "/api/v1/series", {"match[]": '{__name__=~".+"}'}),
+        "metadata": (stack.stores["prometheus"].url + "/api/v1/metadata", {}),
         "events": _entries(stack, '{service_name=~".+"}', now),
         "content": _entries(stack, '{content=~".+"}', now),
     }
@@ -203,4 +203,4 @@ def _answers(stack: Stack) -> dict[str, str]:
 
 def _entries(stack: Stack, query: str, now: float) -> tuple[str, dict[str, str]]:
     span = {"start": nanoseconds(now - 7200), "end": nanoseconds(now + 60), "limit": "5000"}
-    return stack.stores["loki"] + "/loki/api/v1/query_range", {"query": query, **span}
+    return stack.stores["loki"].url + "/loki/api/v1/query_range", {"query": query, **span}
