@@ -90,4 +90,4 @@ def test_tools_are_built_for_this_machine_and_programs_for_the_target(monkeypatc
     assert "GOARCH" not in golang.environment()
     target = golang.environment("arm64")
     assert (target["GOOS"], target["GOARCH"], target["CGO_ENABLED"]) == ("linux", "arm64", "0")
-    assert "GOFLAGS" not in target
+    assert "vendor" not in target["GOFLAGS"]
