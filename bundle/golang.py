@@ -81,7 +81,7 @@ def environment(arch: str | None = None) -> dict[str, str]:
     names = ("GOFLAGS", "GOOS", "GOARCH", "GOWORK", "GOEXPERIMENT")
     result = {key: value for key, value in os.environ.items() if key not in names}
     result.update(CGO_ENABLED="0", GOWORK="off", GO111MODULE="on", GOTOOLCHAIN="local")
-    # No symbols for debuggers, which the linker would leave out, and more garbage: a build takes 29 % less of a processor.
+    # More garbage, and no symbols for debuggers, which the linker would leave out: 29 % less of a processor.
     result.update(GOFLAGS="-gcflags=all=-dwarf=false", GOGC="400", GOMEMLIMIT="2GiB")
     if arch:
         result.update(GOOS="linux", GOARCH=arch)
