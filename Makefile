@@ -126,7 +126,7 @@ test-molecule: $(MOLECULE) ## Every scenario; each alone as test-molecule-NAME: 
 $(MOLECULE): test-molecule-%: setup-test test-bundle
 	@scripts/molecule $*
 
-test-replay: setup-dev test-bundle ## Every total of every dashboard against a ledger of what was sent, late, twice, through kill -9 (REPLAY_ON=mimir, cluster)
+test-replay: setup-test test-bundle ## Every total of every dashboard against a ledger of what was sent, late, twice, through kill -9 (REPLAY_ON=mimir, cluster)
 	@.venv/bin/pytest tests/replay
 
 test-e2e: setup-test test-bundle ## Recordings, then the real client, through the whole stack
