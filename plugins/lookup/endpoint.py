@@ -135,10 +135,14 @@ class LookupModule(LookupBase):
     def of_term(self, term: str, variables: Mapping[str, Any]) -> list[str]:
         if term != "metrics":
             return self.of_component(term, variables)
-        there = (name for name in METRICS if variables["groups"].get(name) or self.external(name, variables))
-        store = next(there, "prometheus")
+        store = self.metrics_store(variables)
         path = "" if self.get_option("scheme") == "" else self.path_of(store, variables)
         return [url.rstrip("/") + path for url in self.of_component(store, variables)]
+
+    def metrics_store(self, variables: Mapping[str, Any]) -> str:
+        """The component that the stack keeps its metrics in."""
+        there = (name for name in METRICS if variables["groups"].get(name) or self.external(name, variables))
+        return next(there, "prometheus")
 
     def path_of(self, store: str, variables: Mapping[str, Any]) -> str:
         purpose = self.get_option("path")

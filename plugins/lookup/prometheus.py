@@ -23,7 +23,9 @@ options:
     type: list
     elements: str
   url:
-    description: Where Prometheus is. Without it, that of the inventory, as the controller reaches it.
+    description:
+      - Where Prometheus is. Without it, the store of metrics of the inventory, as the controller reaches it.
+      - With Mimir that is Mimir, which is asked for the tenant C(stack_tenant) unless O(headers) say otherwise.
     type: str
 """
 
@@ -50,5 +52,5 @@ from ansible_collections.claude_code.observability.plugins.plugin_utils._query_l
 
 
 class LookupModule(QueryLookup):
-    store = "prometheus"
+    store = "metrics"
     ask = staticmethod(prometheus)

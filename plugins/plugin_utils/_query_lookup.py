@@ -12,6 +12,7 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
+from ansible_collections.claude_code.observability.plugins.lookup.endpoint import role_default
 from ansible_collections.claude_code.observability.plugins.module_utils._query_http import QueryError
 from ansible_collections.claude_code.observability.plugins.plugin_utils._secrets_dir import SecretsDir
 
@@ -30,28 +31,34 @@ class QueryLookup(LookupBase):
         if options["start"] and options["range"]:
             raise AnsibleLookupError("start and range are both given; both say when the time begins.")
         if not options["url"]:
-            options["url"] = self._endpoint(variables)
-            options.update(self._access(options, variables))
+            options.update(self._of_the_stack(options, variables))
         asked = [{**options, "query": term} for term in terms or [None]]
         try:
             return [row for question in asked for row in self.ask(question, time.time())["rows"]]
         except QueryError as error:
             raise AnsibleLookupError(str(error)) from error
 
-    def _endpoint(self, variables: Any) -> str:
-        lookup = lookup_loader.get("claude_code.observability.endpoint", loader=self._loader, templar=self._templar)
-        found = lookup.run([self.store], variables, viewpoint="controller")
+    def _of_the_stack(self, options: dict[str, Any], variables: Any) -> dict[str, Any]:
+        """Where the inventory's store is, and how it knows the controller."""
+        endpoint = lookup_loader.get("claude_code.observability.endpoint", loader=self._loader, templar=self._templar)
+        found = endpoint.run([self.store], variables, viewpoint="controller", path="query")
+        component = endpoint.metrics_store(variables) if self.store == "metrics" else self.store
         if not found:
-            raise AnsibleLookupError(f"The inventory has no host in the group {self.store}; give the lookup a url.")
-        return str(found[0])
+            raise AnsibleLookupError(f"The inventory has no host in the group {component}; give the lookup a url.")
+        own = {"url": str(found[0])}
+        if component == "mimir":
+            tenant = self._templar.template(variables.get("stack_tenant", role_default("stack", "stack_tenant")))
+            own["headers"] = {"X-Scope-OrgID": tenant, **(options["headers"] or {})}
+        return {**own, **self._keys(component, options, own["url"], variables)}
 
-    def _access(self, options: dict[str, Any], variables: Any) -> dict[str, str]:
-        """By what a store of the stack knows the controller: certificates that lie here, unless others are given."""
+    def _keys(self, component: str, options: dict[str, Any], url: str, variables: Any) -> dict[str, str]:
+        """Certificates that lie here, by which a host of the stack knows the controller, unless others are given."""
         given = [name for name in ("ca_path", "client_cert", "client_key") if options[name]]
-        external = self._templar.template(variables.get(f"{self.store}_external_url", ""))
-        if given or external or not options["url"].startswith("https:"):
+        hosts = variables["groups"].get(component, [])
+        # The external URL of what may be on several hosts is that of the load balancer before them.
+        elsewhere = component == "prometheus" and self._templar.template(variables.get("prometheus_external_url", ""))
+        if given or elsewhere or not hosts or not url.startswith("https:"):
             return {}
-        hosts = variables["groups"][self.store]
         here = variables["inventory_hostname"]
         directory = self._secrets(variables)
         host = directory / f"host-{here if here in hosts else hosts[0]}"

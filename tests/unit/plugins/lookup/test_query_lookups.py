@@ -88,6 +88,31 @@ def test_a_store_beyond_loopback_is_shown_its_hosts_certificate(look: Any, asked
     ]
 
 
+BEHIND = {
+    **SECURE,
+    "groups": {"prometheus": ["there"], "loki": ["there"], "mimir": ["there"]},
+    "stack_secrets_dir": "/srv/secrets",
+    "loki_external_url": "https://balancer:3100",
+    "mimir_external_url": "https://balancer:9009",
+}
+
+
+def test_hosts_behind_a_load_balancer_are_asked_through_it_with_their_certificate(look: Any, asked: Asked) -> None:
+    look("loki", "{}", more=BEHIND)
+    look("prometheus", "up", more=BEHIND)
+    assert [options["url"] for options in asked] == ["https://balancer:3100", "https://balancer:9009/prometheus"]
+    assert {options["client_key"] for options in asked} == {"/srv/secrets/host-there.key"}
+
+
+def test_mimir_is_asked_for_the_tenant(look: Any, asked: Asked) -> None:
+    for more in ({}, {"stack_tenant": "team"}):
+        look("prometheus", "up", more={**BEHIND, **more})
+    look("prometheus", "up", more=BEHIND, headers={"X-Scope-OrgID": "own"})
+    look("prometheus", "up", url="https://elsewhere", more=BEHIND)
+    tenants = [(options["headers"] or {}).get("X-Scope-OrgID") for options in asked]
+    assert tenants == ["claude-code", "team", "own", None]
+
+
 def test_what_is_not_the_stacks_or_is_told_otherwise_is_shown_nothing(look: Any, asked: Asked) -> None:
     look("prometheus", "up")
     look("prometheus", "up", url="https://elsewhere", more=SECURE)
