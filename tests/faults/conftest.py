@@ -175,7 +175,11 @@ def story(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
         story.client.start()
         happen(story.all())
         count(story.faults, story.senders, story.prometheus, story.loki, f'team="{TEAM}"')
-        request.config.stash[TABLE] = table([fault.row() for fault in story.faults])
+        both = set.intersection(*map(set, story.client.acknowledged.values()))
+        request.config.stash[TABLE] = [
+            *table([fault.row() for fault in story.faults]),
+            f"{len(story.client.ledgers)} sessions of the real client, {len(both)} acknowledged in both signals",
+        ]
         yield story
     finally:
         story.client.stop()
