@@ -25,7 +25,6 @@ from tests.tools.queries import roles
 DAY = 86400
 PATIENCE = 120
 STREAM = {"service_name": "claude-code"}
-LOOK_OFTEN = {"ingester": {"flush_check_period": "200ms"}}
 
 
 class Loki:
@@ -39,6 +38,7 @@ class Loki:
             "stack_config_dir": str(folder / "config"),
             "stack_data_dir": str(data),
             "loki_retention": "90d",
+            "loki_config_overrides": {"ingester": {"flush_check_period": "200ms"}},
             "loki_port": free_port(),
             "loki_grpc_port": free_port(),
         }
@@ -47,10 +47,8 @@ class Loki:
         self.running = Running(argv, f"{self._url}/ready", folder / "loki.log")
         self._sent = 0
 
-    def start(self, overrides: dict[str, Any], **variables: str) -> None:
-        roles.write(
-            self._config, "loki", kinds=["files"], **self._variables, **variables, loki_config_overrides=overrides
-        )
+    def start(self, **variables: str) -> None:
+        roles.write(self._config, "loki", kinds=["files"], **self._variables, **variables)
         self.running.start()
 
     def push(self, ages: Iterable[float]) -> None:
@@ -92,28 +90,28 @@ def loki(tmp_path: Path) -> Iterator[Loki]:
 def test_events_of_two_months_and_then_todays(loki: Loki, apart: float) -> None:
     """Whether a chunk ends between them or not, also when less late data is allowed for."""
     old = round(56 * DAY / apart)
-    loki.start(LOOK_OFTEN, stack_late_max="2000h")
+    loki.start(stack_late_max="2000h")
     loki.push(4 * DAY + event * apart for event in range(old, 0, -1))
     loki.running.stop()
-    loki.start(LOOK_OFTEN, stack_late_max="72h")
+    loki.start(stack_late_max="72h")
     wait("old chunks are written", lambda: loki.metric("loki_ingester_memory_chunks") <= 1, PATIENCE)
     # It looks ten times whether the last one is too old as well.
     time.sleep(2)
     loki.push(range(40, 0, -1))
     assert loki.count() == old + 40
     loki.running.kill()
-    loki.start(LOOK_OFTEN, stack_late_max="72h")
+    loki.start(stack_late_max="72h")
     assert loki.count() == old + 40
 
 
 def test_why_streams_stay(loki: Loki) -> None:
     """Loki 3.7.8 loses what comes to a stream that had gone. Once it does not, the role need not keep them."""
-    loki.start(LOOK_OFTEN)
+    loki.start()
     loki.push(range(60, 20, -1))
     loki.flush()
     wait("the stream is gone", lambda: loki.metric("loki_ingester_streams_removed_total") == 1, PATIENCE)
     loki.push(range(20, 0, -1))
     assert loki.count() == 40 + 20
     loki.running.kill()
-    loki.start(LOOK_OFTEN)
+    loki.start()
     assert loki.count() == 40
